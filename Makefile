@@ -1,0 +1,63 @@
+# Two commands for a new user: `make demo` and `make test`. Everything they need is installed into .venv.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+.venv/.base:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "Python's venv module is missing. Install it with:"; \
+	  echo "  apt install $$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"; exit 2; }
+	@echo "creating .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.run: .venv/.base locks/run.lock pyproject.toml
+	@echo "installing the locked packages (half a minute to a few minutes)"
+	@$(PIP) install --require-hashes -r locks/run.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.dev: .venv/.run locks/dev.lock
+	@echo "installing the locked development packages"
+	@$(PIP) install --require-hashes -r locks/dev.lock
+	@touch $@
+
+install: .venv/.run  ## create .venv with what `dyno` needs
+
+demo: .venv/.run  ## train a digits model and find, prove and bundle its fastest deployment
+	@$(BIN)/python examples/digits/train.py demo
+	@cd demo && ../$(BIN)/dyno tune digits.skops --data digits.npz \
+	  --slo "p99<20ms, accuracy_drop<=1%" --rate 500 --budget 90s --force
+
+test: .venv/.dev  ## run the tests
+	@$(BIN)/python -m pytest
+
+check: .venv/.dev  ## lint, types, import contracts, generated documents
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python docs/generate.py --check
+
+docs: .venv/.dev  ## rewrite the generated reference pages
+	@$(BIN)/python docs/generate.py
+
+bench: .venv/.run  ## compare with the peers, side by side (takes minutes; peers get environments of their own)
+	@$(BIN)/python benchmarks/serve_digits.py
+
+lock:  ## renew the lock files from pyproject.toml (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --quiet pyproject.toml --group build -o locks/run.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --quiet pyproject.toml --group dev -c locks/run.lock -o locks/dev.lock
+
+clean:  ## remove .venv, the demo and caches
+	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache
+
+.PHONY: help install demo test check docs bench lock clean

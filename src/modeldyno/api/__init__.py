@@ -1,0 +1,1 @@
+"""Layer 6: one function a verb; the only place that knows concrete classes."""

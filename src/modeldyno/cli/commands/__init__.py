@@ -1,0 +1,1 @@
+"""One file a verb: declares its arguments, calls the api, prints."""

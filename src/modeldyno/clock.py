@@ -1,0 +1,39 @@
+"""The only file that reads the clock; everyone else is handed a `Clock`."""
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Monotonic nanoseconds for intervals, wall time for the records."""
+
+    def now_ns(self) -> int:
+        """Nanoseconds of CLOCK_MONOTONIC, which all processes of one machine share."""
+        ...
+
+    def wall_time(self) -> str:
+        """The date and time of day in UTC, ISO 8601 with seconds."""
+        ...
+
+    def sleep_until_ns(self, moment_ns: int) -> None:
+        """Return not before `moment_ns` on the monotonic clock."""
+        ...
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def now_ns(self) -> int:
+        """See `Clock`."""
+        return time.monotonic_ns()
+
+    def wall_time(self) -> str:
+        """See `Clock`."""
+        return datetime.now(UTC).isoformat(timespec="seconds")
+
+    def sleep_until_ns(self, moment_ns: int) -> None:
+        """See `Clock`."""
+        left_ns = moment_ns - time.monotonic_ns()
+        if left_ns > 0:
+            time.sleep(left_ns / 1e9)

@@ -1,0 +1,1 @@
+"""Layer 3: compression recipes, artifact in and artifact out."""

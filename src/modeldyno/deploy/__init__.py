@@ -1,0 +1,1 @@
+"""Layer 3: bundles on disk: written whole, checked when opened."""

@@ -1,0 +1,1 @@
+"""How a planned request reaches a server, one file a protocol."""

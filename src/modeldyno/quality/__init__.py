@@ -1,0 +1,1 @@
+"""Layer 1: predictions and truth in, quality with intervals out."""

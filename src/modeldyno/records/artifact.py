@@ -1,0 +1,68 @@
+"""Models on disk, and what was made of them."""
+
+from typing import Literal
+
+from modeldyno.records.base import Estimate, Record
+from modeldyno.records.signature import Signature
+
+Task = Literal["classification", "regression", "unknown"]
+ModelFormat = Literal["sklearn", "onnx"]
+Precision = Literal["fp64", "fp32", "fp16", "int8", "mixed"]
+
+
+class Model(Record, frozen=True, kw_only=True):
+    """A trained model as it came, inspected without running it."""
+
+    name: str
+    """The file's stem; the name under which it is served."""
+    path: str
+    format: ModelFormat
+    description: str
+    """What it is in its own library's words: `MLPClassifier`, `ONNX opset 17, 12 nodes`."""
+    task: Task
+    classes: tuple[int | str, ...]
+    """The labels in the order of the probability columns; empty when unknown or not a classifier."""
+    signature: Signature
+    precision: Precision
+    size_bytes: int
+    digest: str
+    """`sha256:` and the hex digest of the file."""
+    parameters: int | None
+    """Number of trained parameters, when it can be told."""
+    made_with: str
+    """Library and version that wrote it, as far as the file says: `scikit-learn 1.9.1`."""
+
+
+class Parity(Record, frozen=True, kw_only=True):
+    """How the answers of an artifact compare with the original's on the same rows."""
+
+    rows: int
+    batch_sizes: tuple[int, ...]
+    flips: int
+    """Rows whose predicted label differs; for a regression, rows beyond the tolerance."""
+    flip_rate: Estimate
+    largest_difference: float
+    """Largest absolute difference over all numeric outputs that are not labels."""
+    relative_tolerance: float
+    """The tolerance that regression answers were held to."""
+    batch_consistent: bool
+    """Whether batch 1 and batch 3 gave the same answers row by row (catches a frozen batch dimension)."""
+    data: Literal["real", "synthetic"]
+
+
+class Artifact(Record, frozen=True, kw_only=True):
+    """One concrete file made from a model by a recipe; `original` is the model's own file."""
+
+    name: str
+    """Short and unique within a search: `original`, `onnx-fp32`, `onnx-int8-dynamic`."""
+    path: str
+    format: ModelFormat
+    precision: Precision
+    recipe: str
+    """What was done in words: `as it came`, `skl2onnx 1.20.0, opset 21`, `dynamic int8 (MatMul, Gemm)`."""
+    digest: str
+    size_bytes: int
+    parent_digest: str | None
+    signature: Signature
+    parity: Parity | None = None
+    """None for the original."""

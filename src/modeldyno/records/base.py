@@ -1,0 +1,18 @@
+"""What all records share: frozen, keyword-only, with their units in their field names."""
+
+import msgspec
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """A frozen noun. Fields never change after construction; `msgspec.structs.replace` makes a changed copy."""
+
+
+class Estimate(Record, frozen=True, kw_only=True):
+    """A number with its interval; the confidence is 95 % unless the field's text says otherwise.
+
+    `low` and `high` are None where the sample cannot support an interval.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None

@@ -1,0 +1,42 @@
+"""The state of the machine and of the instrument on it."""
+
+from typing import Literal
+
+from modeldyno.records.base import Record
+from modeldyno.records.environment import Environment
+from modeldyno.records.run import LatencySummary
+
+
+class RuntimeState(Record, frozen=True, kw_only=True):
+    """A runtime, installed or not."""
+
+    name: str
+    version: str | None
+    detail: str
+    """Execution providers, the distribution it came from, or the command that installs it."""
+
+
+class Floor(Record, frozen=True, kw_only=True):
+    """What the instrument itself costs here, measured against a server that does nothing."""
+
+    rate_per_s: float
+    """The open-loop rate at which latency and lateness were measured."""
+    response_time: LatencySummary
+    lateness: LatencySummary
+    client_cpu_ns_per_request: float
+    highest_rate_per_s: float
+    """Highest offered rate of which at least 99.9 % was delivered within 1 ms of its moment."""
+
+
+class Checkup(Record, frozen=True, kw_only=True):
+    """What `dyno doctor --json` prints."""
+
+    schema: Literal["modeldyno.checkup/1"] = "modeldyno.checkup/1"
+    tool_version: str
+    captured_at: str
+    environment: Environment
+    runtimes: tuple[RuntimeState, ...]
+    floor: Floor | None
+    """None when it was not measured."""
+    findings: tuple[str, ...]
+    """What would disturb a measurement here, and what to do about it; empty when all is well."""

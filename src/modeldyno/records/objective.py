@@ -1,0 +1,188 @@
+"""What the user wants: a limit or a direction on a metric."""
+
+import difflib
+import re
+from typing import Literal, cast
+
+from modeldyno.errors import ObjectiveError, UsageError
+from modeldyno.records.base import Record
+from modeldyno.units import parse_duration_ns, parse_fraction, parse_rate_per_s, parse_size_bytes
+
+Comparison = Literal["<", "<=", ">", ">=", "minimise", "maximise"]
+ObjectiveKind = Literal["latency", "rate", "fraction", "size", "quality", "quality_change"]
+
+LATENCY_METRICS = {
+    "mean": "mean",
+    "p50": "p50",
+    "p90": "p90",
+    "p95": "p95",
+    "p99": "p99",
+    "p99.9": "p999",
+    "max": "max",
+}
+"""As the user writes it, to the field of `LatencySummary` without `_ns`."""
+FRACTION_SCORES = (
+    "accuracy",
+    *(
+        f"{score}{average}"
+        for score in ("precision", "recall", "f1")
+        for average in ("", "_binary", "_macro", "_micro", "_weighted")
+    ),
+)
+ERROR_METRICS = ("mae", "rmse")
+QUALITY_METRICS = (*FRACTION_SCORES, *ERROR_METRICS, "r2")
+
+_KINDS: dict[str, ObjectiveKind] = {
+    **dict.fromkeys(LATENCY_METRICS, "latency"),
+    "error_rate": "fraction",
+    "flip_rate": "quality_change",
+    "throughput": "rate",
+    "memory": "size",
+    "size": "size",
+    **dict.fromkeys(QUALITY_METRICS, "quality"),
+    **{f"{metric}_drop": "quality_change" for metric in (*FRACTION_SCORES, "r2")},
+    **{f"{metric}_rise": "quality_change" for metric in ERROR_METRICS},
+}
+_HIGHER_IS_BETTER = frozenset({"throughput", *FRACTION_SCORES, "r2"})
+_OBJECTIVE = re.compile(
+    r"(?P<metric>[a-z][a-z0-9_.]*)\s*(?:(?P<op><=|>=|<|>|==|=)\s*(?P<limit>[^\s,].*)?)?", re.IGNORECASE
+)
+
+
+class Objective(Record, frozen=True, kw_only=True):
+    """A parsed objective. Latency limits are in ns, sizes in bytes, rates per second, fractions between 0 and 1."""
+
+    text: str
+    """As the user wrote it."""
+    metric: str
+    """As in `_KINDS`: `p99`, `error_rate`, `throughput`, `memory`, `accuracy`, `accuracy_drop`, ..."""
+    kind: ObjectiveKind
+    comparison: Comparison
+    limit: float | None
+    """None for a direction."""
+
+    @property
+    def is_about_quality(self) -> bool:
+        """Whether labels are needed to judge it (`flip_rate` needs rows only)."""
+        return self.kind in ("quality", "quality_change")
+
+    @property
+    def higher_is_better(self) -> bool:
+        """The direction in which the metric improves."""
+        return self.metric in _HIGHER_IS_BETTER
+
+    def is_met_by(self, value: float) -> bool:
+        """Whether one exact value meets the limit; a direction is met by anything."""
+        if self.limit is None:
+            return True
+        return {
+            "<": value < self.limit,
+            "<=": value <= self.limit,
+            ">": value > self.limit,
+            ">=": value >= self.limit,
+        }[self.comparison]
+
+
+def parse_objectives(text: str) -> tuple[Objective, ...]:
+    """`"p99<20ms, accuracy_drop<=1%, throughput"` to objectives.
+
+    A limit is a metric, one of < <= > >=, and a value with its unit; a metric alone is a direction.
+
+    Raises:
+        ObjectiveError: where it does not parse (the place is shown), or for an unknown metric (the nearest is
+            suggested).
+    """
+    found = []
+    start = 0
+    for part in text.split(","):
+        offset = start + len(part) - len(part.lstrip())
+        start += len(part) + 1
+        if not part.strip():
+            raise _at(text, offset, "an objective is missing here", "write objectives separated by single commas")
+        found.append(_parse_one(text, part.strip(), offset))
+    repeated = [
+        one.text
+        for index, one in enumerate(found)
+        if (one.metric, one.comparison) in {(o.metric, o.comparison) for o in found[:index]}
+    ]
+    if repeated:
+        raise ObjectiveError(
+            f"objective {repeated[0]!r} limits a metric that is limited already", hint="keep one of them"
+        )
+    return tuple(found)
+
+
+def _parse_one(text: str, part: str, offset: int) -> Objective:
+    match = _OBJECTIVE.fullmatch(part)
+    if match is None:
+        place = offset + next((m.end() for m in [re.match(r"[a-z][a-z0-9_.]*", part, re.IGNORECASE)] if m), 0)
+        raise _at(text, place, "this is not an objective", "write a metric, a comparison and a limit: p99<20ms")
+    metric, comparison, limit = match["metric"].lower(), match["op"], match["limit"]
+    if metric not in _KINDS:
+        nearest = difflib.get_close_matches(metric, _KINDS, n=1, cutoff=0.5)
+        raise _at(
+            text,
+            offset,
+            f"unknown metric {metric!r}",
+            f"did you mean {nearest[0]}?" if nearest else f"known metrics: {', '.join(_KINDS)}",
+        )
+    kind = _KINDS[metric]
+    if comparison is None:
+        if kind in ("quality", "quality_change", "fraction"):
+            raise _at(text, offset + len(metric), f"{metric} needs a limit", f"for example {_example(metric)}")
+        direction: Comparison = "maximise" if metric in _HIGHER_IS_BETTER else "minimise"
+        return Objective(text=part, metric=metric, kind=kind, comparison=direction, limit=None)
+    at_limit = offset + (match.start("limit") if limit else len(part))
+    if comparison in ("=", "=="):
+        raise _at(text, offset + match.start("op"), "a measured value is never exactly equal", "use <, <=, > or >=")
+    if limit is None:
+        raise _at(text, at_limit, f"{metric} {comparison} what?", f"for example {_example(metric)}")
+    if (comparison[0] == ">") != (metric in _HIGHER_IS_BETTER):
+        better = "higher" if metric in _HIGHER_IS_BETTER else "lower"
+        raise _at(
+            text,
+            offset + match.start("op"),
+            f"{better} is better for {metric}",
+            f"for example {_example(metric)}",
+        )
+    try:
+        value = _parse_limit(kind, metric, limit)
+    except UsageError as problem:
+        raise _at(text, at_limit, problem.what, problem.hint) from problem
+    return Objective(text=part, metric=metric, kind=kind, comparison=cast("Comparison", comparison), limit=value)
+
+
+def _parse_limit(kind: ObjectiveKind, metric: str, limit: str) -> float:
+    if kind == "latency":
+        return parse_duration_ns(limit)
+    if kind == "size":
+        return parse_size_bytes(limit)
+    if kind == "rate":
+        return parse_rate_per_s(limit)
+    if metric.removesuffix("_rise") in ERROR_METRICS:
+        try:
+            return float(limit)
+        except ValueError as problem:
+            raise UsageError(f"{limit!r} is not a number", hint=f"for example {_example(metric)}") from problem
+    value = parse_fraction(limit)
+    if value > 1:
+        raise UsageError(f"{limit!r} is more than 100 %", hint=f"did you mean {limit.rstrip('% ')}%?")
+    return value
+
+
+def _example(metric: str) -> str:
+    kind = _KINDS[metric]
+    if metric.removesuffix("_rise") in ERROR_METRICS:
+        return f"{metric}<=0.5"
+    return {
+        "latency": f"{metric}<20ms",
+        "fraction": f"{metric}<0.1%",
+        "rate": f"{metric}>=500/s",
+        "size": f"{metric}<300MB",
+        "quality": f"{metric}>=97%",
+        "quality_change": f"{metric}<=1%",
+    }[kind]
+
+
+def _at(text: str, position: int, what: str, hint: str) -> ObjectiveError:
+    return ObjectiveError(f"objective: {what}", why=f"{text}\n{' ' * position}^", hint=hint)

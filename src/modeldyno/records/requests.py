@@ -1,0 +1,59 @@
+"""The raw rows of a run: one request each, as a NumPy structured array.
+
+All moments are nanoseconds of CLOCK_MONOTONIC since the run's planned start; -1 means "did not happen" for a
+moment and "not reported" for a server time.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+REQUEST_DTYPE = np.dtype(
+    [
+        ("planned_ns", "<i8"),
+        ("sent_ns", "<i8"),
+        ("first_byte_ns", "<i8"),
+        ("done_ns", "<i8"),
+        ("outcome", "<i1"),  # an `Outcome`
+        ("status", "<i2"),  # HTTP status, 0 without one
+        ("measured", "?"),  # False during warm-up
+        ("worker", "<i2"),
+        ("rows", "<i4"),
+        ("sent_bytes", "<i4"),
+        ("received_bytes", "<i4"),
+        ("server_preprocess_ns", "<i8"),  # reading and decoding the request
+        ("server_queue_ns", "<i8"),  # waiting for an instance and for the batch
+        ("server_inference_ns", "<i8"),
+        ("server_postprocess_ns", "<i8"),  # splitting the batch and encoding the answer
+        ("server_total_ns", "<i8"),  # first byte read to answer written, as the server saw it
+    ]
+)
+
+
+class Outcome(IntEnum):
+    """How a request ended. Everything but OK is a failure, and counts as unbounded latency for objectives."""
+
+    OK = 0
+    HTTP_ERROR = 1
+    """A status other than 200; see the `status` column."""
+    TIMEOUT = 2
+    REFUSED = 3
+    """No connection could be made."""
+    DISCONNECTED = 4
+    """The connection ended before the whole answer was there."""
+    MALFORMED = 5
+    """The answer is not what the protocol allows."""
+    NOT_SENT = 6
+    """Planned, but the run ended before it could be sent."""
+    INTERRUPTED = 7
+    """Cut off by the user; never counted as the server's failure."""
+
+
+def empty_requests(count: int) -> np.ndarray:
+    """`count` rows in which nothing has happened yet."""
+    rows = np.zeros(count, REQUEST_DTYPE)
+    for name in REQUEST_DTYPE.names or ():
+        if name.endswith("_ns"):
+            rows[name] = -1
+    rows["outcome"] = Outcome.NOT_SENT
+    return rows

@@ -1,0 +1,44 @@
+"""In-process inference speed."""
+
+from typing import Literal
+
+from modeldyno.records.artifact import Model
+from modeldyno.records.base import Estimate, Record
+from modeldyno.records.deployment import Deployment
+from modeldyno.records.environment import Environment
+
+Comparative = Literal["best", "tie", "slower", "clearly_slower"]
+
+
+class SpeedPoint(Record, frozen=True, kw_only=True):
+    """One deployment at one batch size, measured in process."""
+
+    deployment: Deployment
+    batch_rows: int
+    """Rows in every call."""
+    items_per_s: Estimate
+    """Rows over processing time, all instances together."""
+    batch_time_ns: Estimate
+    """Median time of one call."""
+    blocks: tuple[float, ...]
+    """Items per second of each interleaved block, in order: the raw data of the interval."""
+    calls: int
+    stopped_early: bool = False
+    """Dropped from the race because it was clearly slower than the best."""
+    standing: Comparative = "slower"
+    """Against the fastest: `tie` when the paired interval of their ratio cannot exclude equality."""
+    ratio_to_best: Estimate | None = None
+    """This point's items per second over the fastest one's, from paired blocks."""
+
+
+class Profile(Record, frozen=True, kw_only=True):
+    """The document that `dyno profile --json` prints."""
+
+    schema: Literal["modeldyno.profile/1"] = "modeldyno.profile/1"
+    tool_version: str
+    started_at: str
+    environment: Environment
+    model: Model
+    state: Literal["complete", "interrupted"]
+    points: tuple[SpeedPoint, ...]
+    refused: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Layer 2: records in, text out. Knows no runtime, no socket and no clock."""

@@ -1,0 +1,1 @@
+"""Layer 3: bytes -> codec -> admission -> batcher -> session -> codec -> bytes."""

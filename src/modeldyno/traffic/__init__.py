@@ -1,0 +1,1 @@
+"""Layer 1: arrival processes as pure functions of rate, count and seed."""
