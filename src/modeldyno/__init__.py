@@ -10,21 +10,31 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from modeldyno.api.doctor import doctor
-    from modeldyno.api.evaluate import evaluate
-    from modeldyno.api.inspect import inspect
-    from modeldyno.api.load import load
-    from modeldyno.api.profile import profile
-    from modeldyno.api.report import report
-    from modeldyno.api.serve import serve
-    from modeldyno.api.tune import tune
+    from modeldyno.api.checkup import doctor
+    from modeldyno.api.evaluation import evaluate
+    from modeldyno.api.inspection import inspect
+    from modeldyno.api.loading import load
+    from modeldyno.api.profiling import profile
+    from modeldyno.api.reporting import report
+    from modeldyno.api.serving import serve
+    from modeldyno.api.tuning import tune
 
+_MODULE_OF = {
+    "doctor": "checkup",
+    "evaluate": "evaluation",
+    "inspect": "inspection",
+    "load": "loading",
+    "profile": "profiling",
+    "report": "reporting",
+    "serve": "serving",
+    "tune": "tuning",
+}
 __all__ = ["doctor", "evaluate", "inspect", "load", "profile", "report", "serve", "tune"]
 
 
 def __getattr__(name: str) -> object:
-    if name in __all__:
-        return getattr(import_module(f"modeldyno.api.{name}"), name)
+    if name in _MODULE_OF:
+        return getattr(import_module(f"modeldyno.api.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module 'modeldyno' has no attribute {name!r}")
 
 

@@ -70,6 +70,11 @@ class Dataset(Protocol):
         """One label a row, or None."""
         ...
 
+    @property
+    def digest(self) -> str:
+        """`sha256:` digest of the content, labels included."""
+        ...
+
     def inputs(self, start: int, stop: int) -> dict[str, NDArray[np.generic]]:
         """Rows `start` to `stop` as tensors that fit the model's signature."""
         ...

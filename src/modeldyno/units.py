@@ -101,13 +101,9 @@ def _significant(value: float, digits: int) -> str:
     """`value` with so many significant digits, thousands separated, never in exponent form."""
     if value == 0:
         return "0"
-    magnitude = len(f"{abs(value):.0f}") if abs(value) >= 1 else 0
-    decimals = max(0, digits - magnitude)
-    if abs(value) < 1:
-        leading = len(re.match(r"0\.(0*)", f"{abs(value):.12f}")[1])  # type: ignore[index]
-        decimals = min(12, leading + digits)
-    rounded = round(value, digits - magnitude) if magnitude > digits else value
-    return f"{rounded:,.{decimals}f}"
+    shown = f"{value:.{digits - 1}e}"  # rounds before the places are counted: 9.999 becomes 1.00e+01
+    decimals = min(12, max(0, digits - 1 - int(shown.split("e")[1])))
+    return f"{float(shown):,.{decimals}f}"
 
 
 def format_number(value: float, digits: int = 3) -> str:
@@ -118,6 +114,8 @@ def format_number(value: float, digits: int = 3) -> str:
 def format_duration(value_ns: float, digits: int = 3) -> str:
     """Nanoseconds in the unit that reads best: `850 ns`, `7.12 µs`, `2.10 ms`, `1.50 s`, `3.0 min`."""
     size = abs(value_ns)
+    if size < 0.5:
+        return "0 ns"  # no clock here resolves less
     for limit, divisor, unit in ((1e3, 1, "ns"), (1e6, 1e3, "µs"), (1e9, 1e6, "ms"), (120e9, 1e9, "s")):
         if size < limit:
             return f"{_significant(value_ns / divisor, digits)} {unit}"
@@ -145,3 +143,26 @@ def format_fraction(value: float, decimals: int = 1) -> str:
         decimals += 1
         text = f"{percent:.{decimals}f}"
     return f"{text} %"
+
+
+def _bracketed(value: str, low: str, high: str, unit: str) -> str:
+    return f"{value}{unit} [{low}, {high}]"
+
+
+def format_duration_interval(value_ns: float, low_ns: float, high_ns: float) -> str:
+    """A duration with its interval, the unit of the value said once: `2.10 ms [1.92, 2.41]`."""
+    unit = format_duration(value_ns).rsplit(" ", 1)[1]
+    divisor = {"ns": 1.0, "µs": 1e3, "ms": 1e6, "s": 1e9, "min": 60e9}[unit]
+    value, low, high = (_significant(part / divisor, 3) for part in (value_ns, low_ns, high_ns))
+    return _bracketed(value, low, high, f" {unit}")
+
+
+def format_number_interval(value: float, low: float, high: float, unit: str = "") -> str:
+    """A number with its interval: `41,200 [39,800, 42,300]`, or with a unit `11.3× [10.2, 12.1]`."""
+    return _bracketed(format_number(value), format_number(low), format_number(high), unit)
+
+
+def format_fraction_interval(value: float, low: float, high: float) -> str:
+    """A fraction as percent with its interval: `97.3 % [95.8, 98.5]`."""
+    middle, lower, upper = (format_fraction(part).removesuffix(" %") for part in (value, low, high))
+    return _bracketed(middle, lower, upper, " %")

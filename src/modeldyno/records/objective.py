@@ -67,6 +67,11 @@ class Objective(Record, frozen=True, kw_only=True):
         return self.kind in ("quality", "quality_change")
 
     @property
+    def is_limit(self) -> bool:
+        """Whether it can pass or fail; a direction only ranks."""
+        return self.limit is not None
+
+    @property
     def higher_is_better(self) -> bool:
         """The direction in which the metric improves."""
         return self.metric in _HIGHER_IS_BETTER

@@ -57,6 +57,9 @@ class Search(Record, frozen=True, kw_only=True):
 
     schema: Literal["modeldyno.search/1"] = "modeldyno.search/1"
     tool_version: str
+    fingerprint: str
+    """Digest of everything that decides the outcome (model, data, objectives, rate, machine, versions): a stopped
+    search is taken over only by a call with the same one."""
     started_at: str
     state: Literal["running", "complete", "interrupted"]
     elapsed_ns: int
@@ -87,5 +90,3 @@ class Search(Record, frozen=True, kw_only=True):
     """Whether measurements of an earlier, stopped search were taken over."""
     measured_at: dict[str, str] = msgspec.field(default_factory=dict)
     """Stage to UTC time, so that a resumed search shows what is old."""
-    score: Estimate | None = None
-    """The winner's items per second."""

@@ -19,7 +19,7 @@ class SpeedPoint(Record, frozen=True, kw_only=True):
     items_per_s: Estimate
     """Rows over processing time, all instances together."""
     batch_time_ns: Estimate
-    """Median time of one call."""
+    """Time of one call: the mean within a block, averaged over the blocks."""
     blocks: tuple[float, ...]
     """Items per second of each interleaved block, in order: the raw data of the interval."""
     calls: int

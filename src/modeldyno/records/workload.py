@@ -42,3 +42,5 @@ class EffectiveWorkload(Record, frozen=True, kw_only=True):
     server_cpu_ns: int | None
     """CPU time the server's processes used during the measured phase; None when the server is not ours to look at."""
     server_peak_memory_bytes: int | None
+    reconnects: int = 0
+    """Connections opened in place of ones that the server closed or that a failure cost."""

@@ -1,0 +1,152 @@
+"""Write the reference pages from the code, or with `--check` fail when they, a link or an example have gone stale.
+
+Usage: python docs/generate.py [--check]
+"""
+
+import re
+import shlex
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import msgspec
+
+from modeldyno.cli.invocation import parser_of
+from modeldyno.cli.main import VERBS, help_text
+from modeldyno.errors import DynoError, ExitCode
+from modeldyno.records.bundle import Bundle, Datasheet, Samples
+from modeldyno.records.doctor import Checkup
+from modeldyno.records.evaluation import Evaluation
+from modeldyno.records.run import Run
+from modeldyno.records.search import Search
+from modeldyno.records.speed import Profile
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+RECORDS = (Run, Search, Bundle, Datasheet, Samples, Profile, Evaluation, Checkup)
+WIDTH = 100
+
+
+def command_page() -> str:
+    """Every verb's help, as it is printed."""
+    parts = ["# Command line\n", "Written by `python docs/generate.py`.\n", f"```text\n{help_text().rstrip()}\n```\n"]
+    for verb, (module, _) in VERBS.items():
+        parser = parser_of(verb, import_module(f"modeldyno.cli.commands.{module}"))
+        parts.append(f"## dyno {verb}\n\n```text\n{parser.format_help().rstrip()}\n```\n")
+    return "\n".join(parts)
+
+
+def exit_code_page() -> str:
+    """Exit codes and the errors that lead to them."""
+    source = Path(str(sys.modules[ExitCode.__module__].__file__)).read_text()
+    meanings = dict(re.findall(r'^    ([A-Z_]+) = \d+\n    """(.*?)"""', source, re.MULTILINE))
+    rows = [f"| {code.value} | {code.name} | {meanings[code.name]} |" for code in ExitCode]
+    tree = (sys.modules[ExitCode.__module__].__doc__ or "").split("::\n\n", 1)[1].split("\n\n", 1)[0]
+    return (
+        "# Exit codes\n\nWritten by `python docs/generate.py`.\n\n| code | name | meaning |\n|---|---|---|\n"
+        + "\n".join(rows)
+        + f"\n\nThe errors behind them:\n\n```text\n{tree}\n```\n"
+    )
+
+
+def schema_pages() -> dict[Path, str]:
+    """One JSON Schema a document, and a list of them."""
+    pages = {}
+    rows = []
+    for record in RECORDS:
+        name = record.__name__.lower()
+        schema = msgspec.json.schema(record)
+        text = msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
+        pages[REFERENCE / "schemas" / f"{name}.json"] = text
+        first = (record.__doc__ or "").strip().splitlines()[0]
+        rows.append(f"| [{name}](schemas/{name}.json) | `{_schema_name(record)}` | {first} |")
+    pages[REFERENCE / "records.md"] = (
+        "# Records\n\nWritten by `python docs/generate.py`. Durations are nanoseconds, sizes bytes, rates per second,\n"
+        "fractions between 0 and 1; an estimate is `{value, low, high}` with a 95 % interval.\n\n"
+        "| record | schema | what it is |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+    )
+    return pages
+
+
+def _schema_name(record: type[msgspec.Struct]) -> str:
+    field = next(field for field in msgspec.structs.fields(record) if field.name == "schema")
+    return str(field.default)
+
+
+def pages() -> dict[Path, str]:
+    """All generated pages."""
+    return {
+        REFERENCE / "command-line.md": command_page(),
+        REFERENCE / "exit-codes.md": exit_code_page(),
+        **schema_pages(),
+    }
+
+
+def stale_pages() -> list[str]:
+    """Generated pages that differ from what the code says now."""
+    return [
+        f"{path.relative_to(ROOT)} is stale: run `make docs`"
+        for path, text in pages().items()
+        if not path.is_file() or path.read_text() != text
+    ]
+
+
+def written_pages() -> list[Path]:
+    """All Markdown pages of the project."""
+    pages = [page for folder in ("docs", "benchmarks") for page in sorted((ROOT / folder).rglob("*.md"))]
+    return [ROOT / "README.md", *(page for page in pages if ".venvs" not in page.parts)]
+
+
+def broken_links() -> list[str]:
+    """Relative links that lead nowhere."""
+    return [
+        f"{page.relative_to(ROOT)}: link to {target} leads nowhere"
+        for page in written_pages()
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
+        if "://" not in target and not (page.parent / target).exists()
+    ]
+
+
+def broken_examples() -> list[str]:
+    """`dyno` command lines in the pages that the parser would refuse."""
+    broken = []
+    for page in written_pages():
+        blocks = re.findall(r"```(?:sh|console)\n(.*?)```", page.read_text(), re.DOTALL)
+        for line in "\n".join(blocks).replace("\\\n", " ").splitlines():
+            words = shlex.split(line.removeprefix("$ "), comments=True)
+            if words[:1] == ["dyno"] and (problem := _refusal(words[1:])):
+                broken.append(f"{page.relative_to(ROOT)}: `{line}`: {problem}")
+    return broken
+
+
+def _refusal(words: list[str]) -> str:
+    if not words or words[0].startswith("-"):
+        return ""
+    if words[0] not in VERBS:
+        return f"unknown verb {words[0]}"
+    command = import_module(f"modeldyno.cli.commands.{VERBS[words[0]][0]}")
+    try:
+        parser_of(words[0], command).parse_args([word for word in words[1:] if word != "&"])
+    except DynoError as problem:
+        return problem.what
+    return ""
+
+
+def main() -> int:
+    """Write, or check."""
+    if "--check" not in sys.argv[1:]:
+        for path, text in pages().items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        print(f"wrote {len(pages())} pages under docs/reference")
+    problems = [*stale_pages(), *broken_links(), *broken_examples()]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    import os
+
+    os.environ["COLUMNS"] = str(WIDTH)
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""`doctor`: the state of this machine, the runtimes, and the floor of the instrument."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from modeldyno import __version__
+from modeldyno.api.loading import Shape, prepared_requests, workload_of
+from modeldyno.api.server_process import ServerProcess
+from modeldyno.clock import Clock, SystemClock
+from modeldyno.data.synthetic import synthetic_dataset
+from modeldyno.loadgen.discovery import model_signature
+from modeldyno.loadgen.driver import LoadResult, run_load
+from modeldyno.machine.environment import capture_environment
+from modeldyno.protocols import Progress, Silent
+from modeldyno.records.doctor import Checkup, Floor
+from modeldyno.records.environment import Environment
+from modeldyno.records.requests import Outcome
+from modeldyno.runtimes.installed import describe_runtimes
+from modeldyno.seeds import DEFAULT_SEED
+from modeldyno.stats.quantiles import summarise_latency
+
+FLOOR_RATE_PER_S = 500.0
+FLOOR_NS = 4_000_000_000
+STEP_NS = 1_000_000_000
+STEPS_PER_S = (1_000, 2_000, 5_000, 10_000, 15_000, 20_000, 30_000, 40_000)
+ON_TIME_NS = 1_000_000
+ON_TIME_SHARE = 0.999
+
+
+def doctor(*, floor: bool = True, progress: Progress | None = None, clock: Clock | None = None) -> Checkup:
+    """Look at the machine, and measure what the load generator itself costs against a server that does nothing.
+
+    Args:
+        floor: measure the instrument's floor, which takes about ten seconds.
+        progress: where to report how far it is.
+        clock: the clock to measure with.
+    """
+    progress, clock = progress or Silent(), clock or SystemClock()
+    environment = capture_environment()
+    measured = _measure_floor(progress, clock) if floor else None
+    return Checkup(
+        tool_version=__version__,
+        captured_at=clock.wall_time(),
+        environment=environment,
+        runtimes=describe_runtimes(),
+        floor=measured,
+        findings=tuple(findings(environment, measured)),
+    )
+
+
+def _measure_floor(progress: Progress, clock: Clock) -> Floor:
+    with tempfile.TemporaryDirectory(prefix="dyno-doctor-") as name:
+        scratch = Path(name)
+        null_server = ServerProcess(
+            "modeldyno.testing.null_server", ["--port", "0"], log=scratch / "null-server.log", clock=clock
+        )
+        with null_server:
+            url = null_server.first_line.strip()
+            base = _load(url, FLOOR_RATE_PER_S, FLOOR_NS, scratch / "floor", progress, clock)
+            rows = _answered(base)
+            highest = 0.0
+            for rate in STEPS_PER_S:
+                if not _keeps_up(_load(url, rate, STEP_NS, scratch / f"at-{rate}", progress, clock)):
+                    break
+                highest = float(rate)
+    span_ns = max(1, int(rows["sent_ns"].max() - rows["sent_ns"].min()))
+    return Floor(
+        rate_per_s=FLOOR_RATE_PER_S,
+        response_time=summarise_latency(rows["done_ns"] - rows["planned_ns"]),
+        lateness=summarise_latency(rows["sent_ns"] - rows["planned_ns"]),
+        client_cpu_ns_per_request=base.effective.client_cpu_fraction * span_ns / len(rows),
+        highest_rate_per_s=highest,
+    )
+
+
+def _load(url: str, rate: float, duration_ns: int, directory: Path, progress: Progress, clock: Clock) -> LoadResult:
+    model = "null"
+    signature = model_signature(url, model)
+    workload = workload_of(url, model, rate, Shape(duration_ns=duration_ns, warmup_ns=300_000_000))
+    dataset = synthetic_dataset(signature, rows=64, seed=DEFAULT_SEED)
+    directory.mkdir(parents=True)
+    return run_load(
+        workload,
+        prepared_requests(dataset, signature, 1),
+        path=f"/v2/models/{model}/infer",
+        run_directory=directory,
+        clock=clock,
+        progress=progress,
+    )
+
+
+def _answered(result: LoadResult) -> np.ndarray:
+    rows = result.requests
+    answered: np.ndarray = rows[rows["measured"] & (rows["outcome"] == Outcome.OK)]
+    return answered
+
+
+def _keeps_up(result: LoadResult) -> bool:
+    """Whether nearly all were sent within a millisecond of their moment and answered."""
+    measured = result.requests[result.requests["measured"]]
+    on_time = (measured["outcome"] == Outcome.OK) & (measured["sent_ns"] - measured["planned_ns"] < ON_TIME_NS)
+    return bool(on_time.mean() >= ON_TIME_SHARE)
+
+
+def findings(environment: Environment, floor: Floor | None) -> list[str]:
+    """What would disturb a measurement here, and what to do about it."""
+    found = []
+    if environment.load_average_1min > 0.5 * environment.cores:
+        found.append(
+            f"the machine is busy: load average {environment.load_average_1min} on {environment.cores} cores; "
+            "stop what else runs before measuring"
+        )
+    if environment.cores < 2:
+        found.append("one core only: client and server disturb each other; measure from another machine")
+    if environment.cores_quota is not None and environment.cores_quota < environment.cores_affinity:
+        found.append(
+            f"the cgroup grants {environment.cores_quota:g} cores of {environment.cores_affinity}: "
+            "beyond that, everything is throttled in slices of 100 ms, which shows in p99"
+        )
+    if environment.governor not in (None, "performance"):
+        found.append(
+            f"the frequency governor is {environment.governor!r}: clocks change while you measure; "
+            "set it with: cpupower frequency-set -g performance"
+        )
+    if not {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"} & set(environment.cpu_flags):
+        found.append("no int8 instructions (VNNI, AMX, dot product): int8 models will gain little here")
+    late = floor.lateness.p99_ns if floor is not None else None
+    if late is not None and late.value > ON_TIME_NS:
+        found.append(
+            f"the load generator is late by {late.value / 1e6:.1f} ms at p99 even against a server that does nothing: "
+            "latencies below that cannot be told here"
+        )
+    return found

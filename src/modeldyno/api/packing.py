@@ -1,0 +1,74 @@
+"""A deployment and its artifact as a bundle."""
+
+from pathlib import Path
+
+import msgspec
+
+from modeldyno import __version__
+from modeldyno.api.answers import resolved_task
+from modeldyno.api.candidates import Maker
+from modeldyno.api.serving import is_storable, values_of
+from modeldyno.clock import Clock
+from modeldyno.deployment.bundle import write_bundle
+from modeldyno.machine.environment import capture_environment
+from modeldyno.records.artifact import Artifact
+from modeldyno.records.bundle import Bundle, Datasheet, Sample, Samples
+from modeldyno.records.deployment import Deployment
+
+SAMPLES = 4
+RELATIVE_TOLERANCE = 1e-3
+ABSOLUTE_TOLERANCE = 1e-4
+"""Wide enough for another processor's summation order in float32, narrow enough to catch an int8 file that
+saturates."""
+
+
+def pack(
+    deployment: Deployment,
+    artifact: Artifact,
+    maker: Maker,
+    *,
+    directory: Path,
+    datasheet: Datasheet | None,
+    clock: Clock,
+    force: bool,
+) -> Bundle:
+    """Write the bundle of a deployment, with a few real rows and the answers that it must give.
+
+    Raises:
+        OutputError: see `deploy.bundle.write_bundle`.
+    """
+    source = Path(artifact.path)
+    stored = "model.onnx" if artifact.format == "onnx" else "model.skops"
+    bundle = Bundle(
+        tool_version=__version__,
+        created_at=clock.wall_time(),
+        name=maker.model.name,
+        task=resolved_task(maker.model.task, maker.dataset.labels),
+        signature=artifact.signature,
+        deployment=deployment,
+        artifact=msgspec.structs.replace(artifact, path=stored),
+        origin=maker.model,
+        files={},
+        build_cpu_flags=capture_environment().cpu_flags,
+    )
+    samples = _samples(maker, artifact, deployment)
+    return write_bundle(directory, bundle, artifact=source, samples=samples, datasheet=datasheet, force=force)
+
+
+def _samples(maker: Maker, artifact: Artifact, deployment: Deployment) -> Samples:
+    session = maker.open(artifact, deployment.session)
+    kept = []
+    try:
+        for row in range(min(SAMPLES, maker.dataset.rows)):
+            inputs = maker.dataset.inputs(row, row + 1)
+            outputs = session.run(inputs)
+            if all(is_storable(tensor) for tensor in (*inputs.values(), *outputs.values())):
+                kept.append(
+                    Sample(
+                        inputs={spec.name: values_of(inputs[spec.name], spec) for spec in artifact.signature.inputs},
+                        outputs={spec.name: values_of(outputs[spec.name], spec) for spec in artifact.signature.outputs},
+                    )
+                )
+    finally:
+        session.close()
+    return Samples(samples=tuple(kept), relative_tolerance=RELATIVE_TOLERANCE, absolute_tolerance=ABSOLUTE_TOLERANCE)

@@ -1,0 +1,49 @@
+"""What a verb is about: a model file or a bundle, opened the same way."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from modeldyno.api.choices import RUNTIMES_OF, runtime_named
+from modeldyno.deployment.bundle import MANIFEST, open_bundle
+from modeldyno.models.examine import examine
+from modeldyno.protocols import Session
+from modeldyno.records.artifact import Task
+from modeldyno.records.deployment import SessionSettings
+from modeldyno.records.signature import Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model or bundle that can be opened for computing."""
+
+    name: str
+    signature: Signature
+    task: Task
+    classes: tuple[int | str, ...]
+    open: Callable[[], Session]
+
+
+def subject_at(path: Path, *, trust: bool, task: Task | None) -> Subject:
+    """The model file or bundle at `path`.
+
+    Raises:
+        InputError: neither, or not readable.
+        TrustError: loading would run code, and `trust` is False.
+    """
+    if (path / MANIFEST).is_file():
+        bundle = open_bundle(path)
+        deployment = bundle.deployment
+
+        def open_bundled() -> Session:
+            runtime = runtime_named(deployment.runtime)
+            return runtime.open(path / bundle.artifact.path, bundle.signature, deployment.session)
+
+        return Subject(bundle.name, bundle.signature, task or bundle.task, bundle.origin.classes, open_bundled)
+    model = examine(path, trust=trust, task=task)
+
+    def open_model() -> Session:
+        runtime = runtime_named(RUNTIMES_OF[model.format][0], trust=trust)
+        return runtime.open(path, model.signature, SessionSettings())
+
+    return Subject(model.name, model.signature, model.task, model.classes, open_model)

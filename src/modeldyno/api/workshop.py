@@ -1,0 +1,131 @@
+"""The real workshop of the search: files, sessions, servers and loads behind `tune.search.Workshop`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from modeldyno.api.candidates import Maker
+from modeldyno.api.choices import RUNTIMES_OF, runtime_named
+from modeldyno.api.lanes import batch_of, open_lanes
+from modeldyno.api.loading import Shape, prepared_requests, workload_of
+from modeldyno.api.packing import pack
+from modeldyno.api.proof import proof_directory, prove_bundle, slug
+from modeldyno.bench.lanes import Lanes
+from modeldyno.bench.race import Entrant, rules_for, run_race
+from modeldyno.bench.standings import standings
+from modeldyno.clock import Clock
+from modeldyno.machine.environment import capture_environment
+from modeldyno.protocols import Dataset
+from modeldyno.records.artifact import Artifact
+from modeldyno.records.deployment import Deployment
+from modeldyno.records.objective import Objective
+from modeldyno.records.search import Assessed, Finalist, Refusal
+from modeldyno.records.speed import SpeedPoint
+from modeldyno.search.space import deployments, reference_deployment
+
+
+def is_yardstick(deployment: Deployment) -> bool:
+    """Whether others are compared with it, so that it must run to the end.
+
+    That is one lane of the model as it came at every batch size, and one lane of every artifact with single rows.
+    """
+    is_one_lane = deployment.session.threads == deployment.instances == 1
+    return is_one_lane and (deployment.artifact == "original" or deployment.batching.max_rows == 1)
+
+
+@dataclass(slots=True)
+class RealWorkshop:
+    """Makes, races and proves for real. `artifacts` is filled by `make_artifacts` or from a stopped search."""
+
+    maker: Maker
+    dataset: Dataset
+    objectives: tuple[Objective, ...]
+    rate_per_s: float
+    clock: Clock
+    artifacts: dict[str, Artifact]
+
+    def make_artifacts(self) -> tuple[list[Assessed], list[Refusal]]:
+        """See `tune.search.Workshop`."""
+        assessed, refused = self.maker.make()
+        self.artifacts.update({one.artifact.name: one.artifact for one in assessed})
+        return assessed, refused
+
+    def deployments(self, assessed: Sequence[Assessed]) -> list[Deployment]:
+        """See `tune.search.Workshop`."""
+        original = self.artifacts["original"]
+        reference = reference_deployment(RUNTIMES_OF[original.format][0])
+        others = deployments(
+            [one.artifact for one in assessed],
+            RUNTIMES_OF,
+            cores=capture_environment().cores,
+            can_batch=original.signature.has_batch_dimension,
+        )
+        return [reference, *(one for one in others if one != reference)]
+
+    def race(
+        self,
+        deployments: Sequence[Deployment],
+        *,
+        deadline_ns: int,
+        longest_call_ns: float | None,
+        on_points: Callable[[tuple[SpeedPoint, ...]], None],
+    ) -> tuple[tuple[SpeedPoint, ...], list[Refusal]]:
+        """See `tune.search.Workshop`."""
+        lanes: dict[tuple[str, str, int, int], Lanes] = {}
+        try:
+            entrants = [self._entrant(one, lanes) for one in deployments]
+            for entrant in entrants:
+                entrant.keep = is_yardstick(entrant.deployment)
+            rules = rules_for(
+                len(entrants), now_ns=self.clock.now_ns(), deadline_ns=deadline_ns, longest_call_ns=longest_call_ns
+            )
+            outcome = run_race(
+                entrants,
+                rules,
+                clock=self.clock,
+                progress=self.maker.progress,
+                on_round=lambda now: on_points(standings(now)),
+            )
+        finally:
+            for one in lanes.values():
+                one.close()
+        left_out = [Refusal(name=one.label, stage="bench", reason=reason) for one, reason in outcome.left_out]
+        return standings(outcome.entrants), left_out
+
+    def _entrant(self, deployment: Deployment, lanes: dict[tuple[str, str, int, int], Lanes]) -> Entrant:
+        """Deployments that differ in the batch only share their sessions."""
+        key = (deployment.artifact, deployment.runtime, deployment.session.threads, deployment.instances)
+        if key not in lanes:
+            runtime = runtime_named(deployment.runtime, trust=self.maker.trust)
+            lanes[key] = open_lanes(runtime, self.artifacts[deployment.artifact], deployment, clock=self.clock)
+        batch = batch_of(self.dataset, deployment.batching.max_rows)
+        return Entrant(deployment=deployment, lanes=lanes[key], batch=batch)
+
+    def prove(self, point: SpeedPoint, *, duration_ns: int) -> Finalist:
+        """See `tune.search.Workshop`."""
+        work = self.maker.work
+        bundle = work / "bundles" / slug(point.deployment)
+        self.pack(point.deployment, bundle)
+        shape = Shape(duration_ns=duration_ns, seed=self.maker.seed)
+        proof = prove_bundle(
+            bundle,
+            prepared_requests(self.dataset, self.maker.model.signature, 1),
+            [one for one in self.objectives if not one.is_about_quality and one.metric != "size"],
+            workload_at=lambda url: workload_of(url, self.maker.model.name, self.rate_per_s, shape),
+            directory=proof_directory(work, point.deployment),
+            progress=self.maker.progress,
+            clock=self.clock,
+        )
+        return Finalist(deployment=point.deployment, speed=point, proof=proof)
+
+    def pack(self, deployment: Deployment, directory: Path) -> None:
+        """Write an unproven bundle of a deployment, for a proof."""
+        pack(
+            deployment,
+            self.artifacts[deployment.artifact],
+            self.maker,
+            directory=directory,
+            datasheet=None,
+            clock=self.clock,
+            force=True,
+        )

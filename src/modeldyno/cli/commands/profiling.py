@@ -1,0 +1,57 @@
+"""`dyno profile`."""
+
+import argparse
+
+from modeldyno.cli.arguments import add_data, add_model, typed
+from modeldyno.cli.terminal import Terminal
+from modeldyno.errors import ExitCode, UsageError
+from modeldyno.units import parse_duration_ns
+
+DESCRIPTION = "Measure in-process inference speed for batch sizes and thread counts, in interleaved blocks."
+EXAMPLES = """  dyno profile digits.skops --data digits.npz
+  dyno profile model.onnx --batch 1,8,32 --threads 1,2 --budget 30s"""
+
+
+def _counts(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as problem:
+        raise UsageError(f"{text!r} is not a list of whole numbers", hint="for example 1,8,32") from problem
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    add_model(parser)
+    add_data(parser)
+    parser.add_argument(
+        "--batch", type=typed(_counts), default=[], metavar="N,N", help="rows per call (default: 1, 2, 4, ... 64)"
+    )
+    parser.add_argument(
+        "--threads", type=typed(_counts), default=[], metavar="N,N", help="threads (default: 1, 2, ... cores)"
+    )
+    parser.add_argument(
+        "--budget", type=typed(parse_duration_ns), default="15s", metavar="TIME", help="time to measure (default: 15s)"
+    )
+
+
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Call the api and print."""
+    from modeldyno.api.profiling import profile
+    from modeldyno.records.files import to_json
+    from modeldyno.reports.terminal.profile import profile_text
+
+    measured = profile(
+        arguments.model,
+        data=arguments.data,
+        label=arguments.label,
+        batches=arguments.batch,
+        threads=arguments.threads,
+        budget_ns=arguments.budget,
+        trust=arguments.trust,
+        progress=terminal,
+    )
+    if arguments.json:
+        terminal.record(to_json(measured))
+    else:
+        terminal.result(profile_text(measured))
+    return ExitCode.INTERRUPTED if measured.state == "interrupted" else ExitCode.OK

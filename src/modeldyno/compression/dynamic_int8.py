@@ -1,0 +1,81 @@
+"""Dynamic int8: weights stored as 8-bit integers, activations quantised on every call from the values they have."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from modeldyno.children import ChildLimits, run_child
+from modeldyno.errors import UsageError
+from modeldyno.records.artifact import Artifact
+from modeldyno.records.base import Record
+from modeldyno.records.files import digest_file
+
+
+class QuantisationTask(Record, frozen=True, kw_only=True):
+    """What the child is asked to do."""
+
+    source: str
+    destination: str
+    reduce_range: bool
+    """7-bit weights."""
+
+
+class QuantisationResult(Record, frozen=True, kw_only=True):
+    """What the child did."""
+
+    quantised: int
+    """How many MatMul and Gemm nodes now compute in int8."""
+
+
+def compress_dynamic_int8(
+    parent: Artifact, destination: Path, *, cpu_flags: Sequence[str], timeout_ns: int, memory_bytes: int
+) -> Artifact:
+    """Quantise the MatMul and Gemm nodes of an ONNX artifact, one scale a tensor.
+
+    Other operators are left alone: dynamically quantised convolutions are slow (microsoft/onnxruntime#12854), and
+    depthwise ones lose the model.
+
+    Args:
+        parent: an ONNX artifact.
+        destination: the .onnx file to write; its folder exists.
+        cpu_flags: of the machine that will serve, see `needs_reduced_range`.
+        timeout_ns: wall-clock time for the child.
+        memory_bytes: address space for the child.
+
+    Raises:
+        InputError: there is nothing to quantise.
+        OutputError: the file cannot be written.
+        ToolError: the quantiser failed, crashed, or ran out of time or memory.
+        UsageError: the parent is not ONNX.
+    """
+    if parent.format != "onnx":
+        raise UsageError(f"{parent.name} is not ONNX", why="only ONNX models can be quantised here")
+    reduce_range = needs_reduced_range(cpu_flags)
+    task = QuantisationTask(source=parent.path, destination=str(destination), reduce_range=reduce_range)
+    result = run_child(
+        "modeldyno.compression.dynamic_int8_child",
+        task,
+        QuantisationResult,
+        doing=f"quantising {Path(parent.path).name} to int8",
+        limits=ChildLimits(timeout_ns=timeout_ns, memory_bytes=memory_bytes),
+    )
+    nodes = f"{result.quantised} {'node' if result.quantised == 1 else 'nodes'}"
+    return Artifact(
+        name="onnx-int8-dynamic",
+        path=str(destination),
+        format="onnx",
+        precision="int8",
+        recipe=f"dynamic int8 (MatMul, Gemm: {nodes}){', 7-bit weights' if reduce_range else ''}",
+        digest=digest_file(destination),
+        size_bytes=destination.stat().st_size,
+        parent_digest=parent.digest,
+        signature=parent.signature,
+    )
+
+
+def needs_reduced_range(cpu_flags: Sequence[str]) -> bool:
+    """Whether int8 products can saturate: AVX2 and AVX-512 without VNNI add pairs of them in 16 bits.
+
+    Source: ONNX Runtime, "Quantize ONNX models", section on data type selection.
+    """
+    flags = set(cpu_flags)
+    return bool(flags & {"avx2", "avx512f"}) and not flags & {"avx512_vnni", "avx_vnni", "amx_int8"}

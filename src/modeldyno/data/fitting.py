@@ -1,0 +1,167 @@
+"""Making arrays from a file fit the inputs of a model, or saying exactly why they do not."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modeldyno.errors import DataError
+from modeldyno.records.signature import DATATYPES, Signature, TensorSpec
+
+_SUPPORTED_KINDS = "biuf"
+"""NumPy dtype kinds of numbers: bool, signed, unsigned, float."""
+
+
+def fit_tensors(source: str, arrays: Mapping[str, NDArray[Any]], signature: Signature) -> dict[str, NDArray[Any]]:
+    """The arrays in the order, datatypes and shapes of the signature's inputs.
+
+    Args:
+        source: the file, for messages.
+        arrays: input name to array.
+        signature: of the model.
+
+    Raises:
+        DataError: wrong number of features or dimensions, a datatype that does not convert without loss, NaN or
+            infinity, no rows, or different numbers of rows.
+    """
+    fitted = {spec.name: fit_tensor(source, arrays[spec.name], spec) for spec in signature.inputs}
+    rows = {name: len(array) for name, array in fitted.items()}
+    if len(set(rows.values())) > 1:
+        told = ", ".join(f"{name} {count}" for name, count in rows.items())
+        raise DataError(f"the inputs in {source} differ in their number of rows", why=told)
+    return fitted
+
+
+def fit_tensor(source: str, array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
+    """One array as one input of the model wants it; see `fit_tensors`."""
+    if array.ndim == 0 or len(array) == 0:
+        raise DataError(
+            f"{source} is empty",
+            why=f"input {spec.name!r} needs at least one row",
+            hint="check the file, or how it was made",
+        )
+    array = _fit_rank(array, spec)
+    _check_shape(source, array, spec)
+    if spec.datatype == "BYTES":
+        return _fit_text(source, array, spec)
+    return _fit_numbers(source, array, spec)
+
+
+def _fit_rank(array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
+    """A row may come flat when the model wants it shaped, and a single column may come without its dimension."""
+    sizes = spec.shape[1:]
+    if array.ndim == 2 and len(sizes) > 1 and all(isinstance(size, int) for size in sizes):
+        wanted = int(np.prod([int(size) for size in sizes]))
+        if array.shape[1] == wanted:
+            return array.reshape(len(array), *[int(size) for size in sizes])
+    if array.ndim == 1 and sizes == (1,):
+        return array[:, np.newaxis]
+    if array.ndim == 2 and not sizes and array.shape[1] == 1:
+        return array[:, 0]
+    return array
+
+
+def _check_shape(source: str, array: NDArray[Any], spec: TensorSpec) -> None:
+    wanted = spec.shape[1:]
+    found = array.shape[1:]
+    if len(wanted) == 1 and len(found) == 1 and isinstance(wanted[0], int) and found[0] != wanted[0]:
+        raise DataError(
+            f"{source} has {found[0]} features, the model takes {wanted[0]}",
+            why=f"input {spec.name!r} has the shape {_show(spec.shape)}",
+            hint="a column too many is often the label: name it with --label NAME" if found[0] > wanted[0] else "",
+        )
+    fits = len(wanted) == len(found) and all(
+        isinstance(size, str) or size == length for size, length in zip(wanted, found, strict=True)
+    )
+    if not fits:
+        raise DataError(
+            f"{source} has rows of shape {_show(found)}, the model takes {_show(wanted)}",
+            why=f"input {spec.name!r} has the shape {_show(spec.shape)}",
+        )
+
+
+def _show(shape: Sequence[int | str]) -> str:
+    return f"[{', '.join(map(str, shape))}]"
+
+
+def _fit_text(source: str, array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
+    if array.dtype.kind not in "US" and not (
+        array.dtype == object and all(isinstance(item, (str, bytes)) for item in array.ravel().tolist())
+    ):
+        raise DataError(
+            f"{source} holds {array.dtype} where the model takes text",
+            why=f"input {spec.name!r} is BYTES",
+        )
+    texts = np.empty(array.shape, object)
+    texts.ravel()[:] = [item.encode() if isinstance(item, str) else item for item in array.ravel().tolist()]
+    return texts
+
+
+def _fit_numbers(source: str, array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
+    if array.dtype.kind not in _SUPPORTED_KINDS:
+        sample = str(array.ravel()[0])[:40]
+        raise DataError(
+            f"{source} holds {_kind_in_words(array)} where the model takes numbers, for example {sample!r}",
+            why=f"input {spec.name!r} is {spec.datatype}",
+            hint="encode text as numbers the way it was done in training; if it is the label, use --label NAME",
+        )
+    _check_finite(source, array)
+    target = np.dtype(DATATYPES[spec.datatype])
+    if target.kind == "f":
+        return _fit_floats(source, array, spec, target)
+    return _fit_integers(source, array, spec, target)
+
+
+def _kind_in_words(array: NDArray[Any]) -> str:
+    return {"U": "text", "S": "text", "O": "text", "M": "dates", "m": "durations", "c": "complex numbers"}.get(
+        array.dtype.kind, str(array.dtype)
+    )
+
+
+def _check_finite(source: str, array: NDArray[Any]) -> None:
+    if array.dtype.kind != "f":
+        return
+    bad = ~np.isfinite(array)
+    if not bad.any():
+        return
+    count, missing = int(bad.sum()), int(np.isnan(array).sum())
+    place = [int(index) for index in np.argwhere(bad)[0]]
+    column = f", column {', '.join(str(index) for index in place[1:])}" if len(place) > 1 else ""
+    raise DataError(
+        f"{source} holds {count} {'value' if count == 1 else 'values'} that no model can answer: "
+        f"{missing} NaN or missing, {count - missing} infinite",
+        why=f"the first is in row {place[0]}{column} (counted from 0)",
+        hint="drop these rows, or fill them the way it was done in training",
+    )
+
+
+def _fit_floats(source: str, array: NDArray[Any], spec: TensorSpec, target: np.dtype[Any]) -> NDArray[Any]:
+    with np.errstate(over="ignore"):
+        fitted = array.astype(target, copy=False)
+    if not np.isfinite(fitted).all():
+        place = int(np.argwhere(~np.isfinite(fitted))[0][0])
+        raise DataError(
+            f"{source} holds values beyond the range of {spec.datatype}",
+            why=f"the first is in row {place} (counted from 0)",
+            hint="scale the features the way it was done in training",
+        )
+    return np.ascontiguousarray(fitted)
+
+
+def _fit_integers(source: str, array: NDArray[Any], spec: TensorSpec, target: np.dtype[Any]) -> NDArray[Any]:
+    low, high = (0, 1) if target.kind == "b" else (int(np.iinfo(target).min), int(np.iinfo(target).max))
+    whole = array == np.round(array) if array.dtype.kind == "f" else np.ones(array.shape, bool)
+    if not whole.all():
+        place = int(np.argwhere(~whole)[0][0])
+        raise DataError(
+            f"{source} holds fractions where the model takes whole numbers",
+            why=f"input {spec.name!r} is {spec.datatype}; the first fraction is in row {place} (counted from 0)",
+        )
+    # As Python integers: comparing uint64 or float64 with the limits of int64 in NumPy rounds.
+    if not low <= int(array.min()) <= int(array.max()) <= high:
+        raise DataError(
+            f"{source} holds values from {int(array.min())} to {int(array.max())}",
+            why=f"input {spec.name!r} is {spec.datatype}, which holds {low} to {high}",
+        )
+    return np.ascontiguousarray(array.astype(target, copy=False))

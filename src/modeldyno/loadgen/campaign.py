@@ -1,0 +1,133 @@
+"""The time from the start of the sending to its end, as the parent spends it: listening, showing, measuring."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from modeldyno.clock import Clock
+from modeldyno.errors import ToolError
+from modeldyno.loadgen.buckets import COUNT, quantile_ns
+from modeldyno.loadgen.crew import Crew, Death
+from modeldyno.loadgen.interruption import Interruption
+from modeldyno.loadgen.messages import Finished, Tally
+from modeldyno.loadgen.server_usage import cpu_ns_between, cpu_ns_by_process, find_family
+from modeldyno.protocols import Progress
+from modeldyno.units import format_duration, format_rate
+
+_SHOW_EVERY_NS = 250_000_000
+_HAND_OVER_WITHIN_NS = 30_000_000_000
+
+
+class Outlook(NamedTuple):
+    """What is going to happen, in ns since the start."""
+
+    rate_per_s: float
+    measured_from_ns: int
+    plan_end_ns: int
+    patience_ns: int
+    """How long after the plan's end the last answer may come."""
+
+
+class Campaign:
+    """One run of a crew that is ready.
+
+    Args:
+        outlook: what is going to happen.
+        crew: the processes, connected.
+        clock: CLOCK_MONOTONIC.
+        progress: told about four times a second.
+        server_pids: whose CPU time to read, at the begin and the end of the measured phase.
+    """
+
+    def __init__(
+        self, outlook: Outlook, crew: Crew, *, clock: Clock, progress: Progress, server_pids: Sequence[int]
+    ) -> None:
+        self._outlook = outlook
+        self._crew = crew
+        self._clock = clock
+        self._progress = progress
+        self._server_pids = server_pids
+        self._tallies: dict[int, Tally] = {}
+        self._finished: dict[int, Finished] = {}
+        self._start_ns = 0
+        self._server_family = find_family(server_pids)  # before the start: looking disturbs
+        self._server_before: dict[int, int] = {}
+        self.server_cpu_ns: int | None = None
+        """Of the measured phase; None when it cannot be told."""
+
+    def run(self, start_ns: int, interruption: Interruption) -> list[Finished]:
+        """Start at `start_ns` on the clock, return what each process hands over, in their order.
+
+        Raises:
+            ToolError: one of them died, or does not come to an end.
+        """
+        self._start_ns = start_ns
+        self._progress.start("load", total=self._outlook.plan_end_ns / 1e9)
+        try:
+            self._crew.start(start_ns)
+            self._listen(interruption)
+            if self._server_before:
+                self.server_cpu_ns = cpu_ns_between(
+                    self._server_before, cpu_ns_by_process(find_family(self._server_pids))
+                )
+            self._show()
+            for note in sorted({note for part in self._finished.values() for note in part.notes}):
+                self._progress.say(f"the run went on, but {note}")
+        finally:
+            self._progress.end()
+        return [self._finished[number] for number in sorted(self._finished)]
+
+    def _listen(self, interruption: Interruption) -> None:
+        outlook = self._outlook
+        give_up_ns = self._start_ns + outlook.plan_end_ns + outlook.patience_ns + _HAND_OVER_WITHIN_NS
+        measured_ns: int | None = self._start_ns + outlook.measured_from_ns
+        show_ns = self._start_ns
+        is_stopping = False
+        while len(self._finished) < self._crew.size:
+            now_ns = self._clock.now_ns()
+            if measured_ns is not None and now_ns >= measured_ns:
+                self._server_before = cpu_ns_by_process(self._server_family)
+                measured_ns = None
+            if now_ns >= show_ns:
+                self._show()
+                show_ns = now_ns + _SHOW_EVERY_NS
+            if interruption.asked and not is_stopping:
+                is_stopping = True
+                self._crew.stop()
+                give_up_ns = min(give_up_ns, now_ns + _HAND_OVER_WITHIN_NS)
+            if now_ns > give_up_ns:
+                raise ToolError("the sending processes did not come to an end", hint="the machine may be overloaded")
+            next_ns = min(show_ns, measured_ns) if measured_ns is not None else show_ns
+            self._hear((next_ns - now_ns) / 1e9)
+
+    def _hear(self, timeout_s: float) -> None:
+        for number, message in self._crew.hear(timeout_s):
+            if isinstance(message, Tally):
+                self._tallies[number] = message
+            elif isinstance(message, Finished):
+                self._finished[number] = message
+            elif isinstance(message, Death) and number not in self._finished:
+                raise ToolError(
+                    f"sending process {number} died during the run",
+                    why=message.reason,
+                    hint="what was measured is in the run directory; run the same command again",
+                )
+
+    def _show(self) -> None:
+        outlook = self._outlook
+        elapsed_ns = min(self._clock.now_ns() - self._start_ns, outlook.plan_end_ns)
+        counts = np.zeros(COUNT, np.int64)
+        delivered_per_s = 0.0
+        for tally in self._tallies.values():
+            counts[: len(tally.buckets)] += np.array(tally.buckets, np.int64)
+            delivered_per_s += 1e9 * tally.sent / max(1, min(tally.elapsed_ns, outlook.plan_end_ns))
+        p99_ns = quantile_ns(counts, 0.99)
+        failures = sum(tally.failures for tally in self._tallies.values())
+        words = [
+            f"{format_rate(outlook.rate_per_s)} asked",
+            f"{format_rate(delivered_per_s)} delivered",
+            *([f"p99 {format_duration(p99_ns, 2)}"] if p99_ns is not None else []),
+            f"{failures:,} {'failure' if failures == 1 else 'failures'}",
+        ]
+        self._progress.advance(max(0, elapsed_ns) / 1e9, ", ".join(words))

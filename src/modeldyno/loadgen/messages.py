@@ -1,0 +1,107 @@
+"""What the driver and its sending processes tell each other, through the pipes of stdin and stdout."""
+
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import msgspec
+
+
+class Assignment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """First message to a worker: everything it needs, its share of the schedule included."""
+
+    worker: int
+    """Its number, from 0; it sends requests `worker`, `worker + workers`, ... of the plan."""
+    workers: int
+    host: str
+    port: int
+    requests: list[bytes]
+    """Whole HTTP requests; request `i` of the plan is `requests[i % len(requests)]`."""
+    rows: list[int]
+    """Rows in each of `requests`."""
+    planned: bytes
+    """Its planned moments, int64 little-endian ns since the start."""
+    first_measured: int
+    """Index into its own moments at which the measured phase begins."""
+    plan_end_ns: int
+    """The last planned moment of all workers, ns since the start."""
+    timeout_ns: int
+    connections: int
+    max_connections: int
+    part_path: str
+
+
+class Start(msgspec.Struct, frozen=True, tag=True):
+    """To all workers: the common start on CLOCK_MONOTONIC."""
+
+    start_ns: int
+
+
+class Stop(msgspec.Struct, frozen=True, tag=True):
+    """To a worker: stop now, hand over what there is. A closed pipe means the same."""
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """From a worker: connected, waiting for `Start`."""
+
+
+class Unreachable(msgspec.Struct, frozen=True, tag=True):
+    """From a worker: it could not connect before the start."""
+
+    reason: str
+
+
+class Tally(msgspec.Struct, frozen=True, tag=True):
+    """From a worker, some times a second: counts since the start. Cumulative, so one may get lost."""
+
+    elapsed_ns: int
+    """When they were taken, since the start."""
+    sent: int
+    failures: int
+    buckets: list[int]
+    """Answered requests per response time bucket, see `load.buckets`; trailing zeros left out."""
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Last message from a worker."""
+
+    rows: bytes
+    """One `REQUEST_DTYPE` row for each of its planned moments."""
+    cpu_fraction: float
+    """Its CPU time over wall time, from the first measured moment on."""
+    connections: int
+    """Open at the end."""
+    reconnects: int
+    """Connections opened in place of lost ones."""
+    notes: tuple[str, ...]
+    """What the user should know: the disk was full, the machine had no more ports."""
+
+
+ToWorker: TypeAlias = Assignment | Start | Stop
+FromWorker: TypeAlias = Ready | Unreachable | Tally | Finished
+Message = TypeVar("Message")
+_LENGTH_BYTES = 8
+
+
+def to_frame(message: ToWorker | FromWorker) -> bytes:
+    """MessagePack with its length in front."""
+    content = msgspec.msgpack.encode(message)
+    return len(content).to_bytes(_LENGTH_BYTES, "little") + content
+
+
+class Frames(Generic[Message]):
+    """Bytes of a pipe back to messages of one `kind`: `ToWorker` or `FromWorker`."""
+
+    def __init__(self, kind: type[Message] | Any) -> None:
+        self._decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(kind)
+        self._pending = bytearray()
+
+    def feed(self, data: bytes) -> list[Message]:
+        """The messages that `data` completes."""
+        self._pending += data
+        messages = []
+        while len(self._pending) >= _LENGTH_BYTES:
+            end = _LENGTH_BYTES + int.from_bytes(self._pending[:_LENGTH_BYTES], "little")
+            if len(self._pending) < end:
+                break
+            messages.append(self._decoder.decode(bytes(self._pending[_LENGTH_BYTES:end])))
+            del self._pending[:end]
+        return messages

@@ -1,0 +1,228 @@
+"""Sends one worker's share of the plan, each request at its moment, and writes down what becomes of it."""
+
+import asyncio
+from collections import deque
+
+import numpy as np
+
+from modeldyno.clock import Clock
+from modeldyno.loadgen.ledger import Ledger
+from modeldyno.loadgen.messages import Assignment
+from modeldyno.loadgen.pacer import Pacer
+from modeldyno.loadgen.pool import Pool
+from modeldyno.loadgen.server_timing import parse_server_timing
+from modeldyno.loadgen.transports.http1 import NO_REQUEST, Connection
+from modeldyno.records.requests import Outcome
+from modeldyno.wire.http1_response import HttpResponse
+
+_STALE_AFTER_NS = 1_000_000_000
+_NEVER_NS = 2**62
+
+
+class Sender:
+    """Open loop: what is due is sent, whatever happened to the requests before it.
+
+    A request whose moment has come takes an idle connection, or else waits (charged to its response time, as is a
+    late timer) until one is idle or a new one is open.
+
+    A request that loses its connection before any byte of the answer is sent once more only if the connection had
+    been idle for a second: a server that closes idle connections is then by far the likelier reason than one that
+    fails on this request. On busy connections a loss is always a failure; retrying it would hide the server's.
+
+    Args:
+        assignment: what to send.
+        ledger: where to write down.
+        clock: CLOCK_MONOTONIC.
+    """
+
+    def __init__(self, assignment: Assignment, ledger: Ledger, clock: Clock) -> None:
+        self._assignment = assignment
+        self._ledger = ledger
+        self._clock = clock
+        self._now_ns = clock.now_ns
+        self._loop = asyncio.get_running_loop()
+        self._pacer = Pacer()
+        self._moments: list[int] = []
+        self._next = 0
+        self._queue: deque[int] = deque()
+        self._busy: dict[Connection, None] = {}  # in the order they were sent, so that the first times out first
+        self._retried: set[int] = set()
+        self._timers: list[asyncio.TimerHandle] = []
+        self._timeout_timer: asyncio.TimerHandle | None = None
+        self.pool = Pool(
+            self._dial, self, size=assignment.connections, limit=max(assignment.connections, assignment.max_connections)
+        )
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        """Done when every request has its outcome, or `stop` was called."""
+
+    def start(self, start_ns: int) -> None:
+        """Send from `start_ns` on, a moment on the clock."""
+        assignment = self._assignment
+        self._ledger.start_ns = start_ns
+        self._moments = (np.frombuffer(assignment.planned, "<i8") + start_ns).tolist()
+        self._moments.append(_NEVER_NS)
+        self._loop.add_reader(self._pacer.descriptor, self._send_due)
+        self._pacer.arm(self._moments[0])
+        end_ns = start_ns + assignment.plan_end_ns + assignment.timeout_ns
+        self._timers.append(self._loop.call_later((end_ns - self._now_ns()) / 1e9, self._give_up_sending))
+        self._check_end()
+
+    def stop(self) -> None:
+        """End now: what is in flight or overdue was interrupted, the rest is left unsent."""
+        for connection in list(self._busy):
+            self._resolve(connection, Outcome.INTERRUPTED, done_ns=-1)
+        for index in self._queue:
+            self._ledger.resolve(index, Outcome.INTERRUPTED, sent_ns=-1, first_byte_ns=-1, done_ns=-1, status=0)
+        self._queue.clear()
+        self._give_up_sending()
+
+    def close(self) -> int:
+        """Close everything. Returns how many connections were open."""
+        self._loop.remove_reader(self._pacer.descriptor)
+        self._pacer.close()
+        for timer in self._timers:
+            timer.cancel()
+        if self._timeout_timer is not None:
+            self._timeout_timer.cancel()
+        return self.pool.close()
+
+    # What the pool asks and tells.
+
+    def waiting(self) -> int:
+        """See `PoolOwner`."""
+        return len(self._queue)
+
+    def available(self, connection: Connection) -> None:
+        """See `PoolOwner`."""
+        if self._queue:
+            self._send(connection, self._queue.popleft())
+        else:
+            self.pool.give_back(connection)
+
+    def refused(self) -> None:
+        """See `PoolOwner`: everything that waits now has failed."""
+        moment_ns = self._now_ns()
+        for index in self._queue:
+            self._ledger.resolve(index, Outcome.REFUSED, sent_ns=-1, first_byte_ns=-1, done_ns=moment_ns, status=0)
+        self._queue.clear()
+        self._check_end()
+
+    # What the connections tell.
+
+    def answered(self, connection: Connection, response: HttpResponse) -> None:
+        """See `ConnectionOwner`."""
+        outcome = Outcome.OK if response.status == 200 else Outcome.HTTP_ERROR
+        if connection.done_ns - connection.sent_ns > self._assignment.timeout_ns:
+            outcome = Outcome.TIMEOUT  # the answer was faster than the timer, but too late all the same
+        times = response.headers.get(b"server-timing")
+        if times is not None:
+            self._ledger.add_server_times(connection.request, parse_server_timing(times))
+        self._resolve(connection, outcome, done_ns=connection.done_ns, status=response.status)
+        if response.keep_alive:
+            self.available(connection)
+        else:
+            connection.abort()
+
+    def malformed(self, connection: Connection) -> None:
+        """See `ConnectionOwner`."""
+        if connection.request != NO_REQUEST:
+            self._resolve(connection, Outcome.MALFORMED, done_ns=connection.done_ns)
+
+    def lost(self, connection: Connection) -> None:
+        """See `ConnectionOwner`."""
+        index = connection.request
+        if index != NO_REQUEST:
+            if self._may_retry(connection):
+                self._retried.add(index)
+                self._busy.pop(connection)
+                self._ledger.sent -= 1
+                self._queue.appendleft(index)
+            else:
+                self._resolve(connection, Outcome.DISCONNECTED, done_ns=connection.done_ns)
+        self.pool.remove(connection)
+        self._serve_queue()
+
+    def _may_retry(self, connection: Connection) -> bool:
+        return (
+            connection.received_bytes == 0
+            and connection.sent_ns - connection.idle_since_ns >= _STALE_AFTER_NS
+            and connection.request not in self._retried
+        )
+
+    async def _dial(self) -> Connection:
+        assignment = self._assignment
+        timeout_s = max(1.0, assignment.timeout_ns / 1e9)
+        async with asyncio.timeout(timeout_s):
+            _, connection = await self._loop.create_connection(
+                lambda: Connection(self, self._now_ns), assignment.host, assignment.port
+            )
+        return connection
+
+    def _send_due(self) -> None:
+        moments = self._moments
+        while moments[self._next] <= self._now_ns():
+            index = self._next
+            self._next += 1
+            connection = self.pool.take()
+            if connection is None:
+                self._queue.append(index)
+            else:
+                self._send(connection, index)
+        if self._queue:
+            self.pool.grow()
+        if self._next < len(moments) - 1:
+            self._pacer.arm(moments[self._next])
+        else:
+            self._pacer.disarm()
+
+    def _serve_queue(self) -> None:
+        while self._queue and (connection := self.pool.take()) is not None:
+            self._send(connection, self._queue.popleft())
+        if self._queue:
+            self.pool.grow()
+
+    def _send(self, connection: Connection, index: int) -> None:
+        assignment = self._assignment
+        number = assignment.worker + index * assignment.workers
+        connection.send(index, assignment.requests[number % len(assignment.requests)])
+        self._busy[connection] = None
+        self._ledger.sent += 1
+        if self._timeout_timer is None:
+            self._watch_timeouts(assignment.timeout_ns)
+
+    def _resolve(self, connection: Connection, outcome: Outcome, *, done_ns: int, status: int = 0) -> None:
+        del self._busy[connection]
+        sent_ns, first_byte_ns = connection.sent_ns, connection.first_byte_ns
+        index = connection.rest()
+        self._ledger.resolve(
+            index, outcome, sent_ns=sent_ns, first_byte_ns=first_byte_ns, done_ns=done_ns, status=status
+        )
+        self._ledger.add_sizes(index, connection.sent_bytes, connection.received_bytes)
+        self._check_end()
+
+    def _watch_timeouts(self, left_ns: int) -> None:
+        self._timeout_timer = self._loop.call_later(max(0.001, left_ns / 1e9), self._time_out)
+
+    def _time_out(self) -> None:
+        self._timeout_timer = None
+        while self._busy:
+            connection = next(iter(self._busy))
+            moment_ns = self._now_ns()
+            left_ns = connection.sent_ns + self._assignment.timeout_ns - moment_ns
+            if left_ns > 0:
+                self._watch_timeouts(left_ns)
+                return
+            self._resolve(connection, Outcome.TIMEOUT, done_ns=moment_ns)
+            connection.abort()
+
+    def _give_up_sending(self) -> None:
+        self._pacer.disarm()
+        count = len(self._ledger.rows)
+        self._ledger.leave_unsent([*self._queue, *range(self._next, count)])
+        self._queue.clear()
+        self._next = count
+        self._check_end()
+
+    def _check_end(self) -> None:
+        if self._ledger.unresolved == 0 and not self.ended.done():
+            self.ended.set_result(None)

@@ -1,0 +1,198 @@
+"""A sending process: `python -m modeldyno.loadgen.worker`, told what to do through stdin, answering through stdout.
+
+It ends when its share is done, when told to stop, or when the pipe to its parent closes, and hands over what it has
+in every case: to the parent, and to its part file.
+"""
+
+import asyncio
+import gc
+import os
+import resource
+import signal
+from collections import deque
+from pathlib import Path
+
+import uvloop
+
+from modeldyno.clock import Clock, SystemClock
+from modeldyno.loadgen.ledger import Ledger
+from modeldyno.loadgen.messages import (
+    Assignment,
+    Finished,
+    Frames,
+    FromWorker,
+    Ready,
+    Start,
+    Stop,
+    ToWorker,
+    Unreachable,
+    to_frame,
+)
+from modeldyno.loadgen.part_file import PartFile
+from modeldyno.loadgen.sender import Sender
+
+_STDIN = 0
+_STDOUT = 1
+_TALLY_INTERVAL_S = 0.25
+_READ_BYTES = 1 << 20
+
+
+class Worker:
+    """What a sending process does besides sending: listens to its parent, reports, keeps rows safe."""
+
+    def __init__(self, assignment: Assignment, orders: "Orders", clock: Clock) -> None:
+        self._orders = orders
+        self._clock = clock
+        self._ledger = Ledger(assignment)
+        self._sender = Sender(assignment, self._ledger, clock)
+        self._part = PartFile(Path(assignment.part_path))
+        self._first_measured_ns = self._measured_offset_ns(assignment)
+        self._measured_from_ns = 0
+        self._cpu_before_s = 0.0
+        self._opened_before = 0
+
+    async def work(self) -> None:
+        """Connect, wait for the start, send, hand over."""
+        try:
+            await self._sender.pool.fill()
+        except OSError as problem:
+            self._sender.close()
+            self._part.close()
+            _write(Unreachable(problem.strerror or str(problem) or "no connection in time"))
+            return
+        _write(Ready())
+        order = await self._orders.wait_next()
+        if isinstance(order, Start):
+            await self._send_all(order.start_ns)
+        else:
+            self._sender.stop()
+        self._hand_over()
+
+    async def _send_all(self, start_ns: int) -> None:
+        loop = asyncio.get_running_loop()
+        # Nothing in the sender makes reference cycles but opening connections, so the collector has no work
+        # while it runs; `_report` lets it look when connections were opened.
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self._measured_from_ns = start_ns + self._first_measured_ns
+        loop.call_later(max(0.0, (self._measured_from_ns - self._clock.now_ns()) / 1e9), self._begin_measured)
+        loop.call_later(_TALLY_INTERVAL_S, self._report)
+        self._sender.start(start_ns)
+        stop = loop.create_task(self._orders.wait_next())
+        await asyncio.wait((self._sender.ended, stop), return_when=asyncio.FIRST_COMPLETED)
+        if stop.done():
+            self._sender.stop()
+        stop.cancel()
+
+    def _measured_offset_ns(self, assignment: Assignment) -> int:
+        measured = self._ledger.rows["planned_ns"][assignment.first_measured :]
+        return int(measured[0]) if len(measured) else assignment.plan_end_ns
+
+    def _begin_measured(self) -> None:
+        self._cpu_before_s = _cpu_s()
+
+    def _report(self) -> None:
+        rows = self._ledger.take_resolved()
+        if len(rows):
+            self._part.append(rows.tobytes())
+        _write_if_there_is_room(self._ledger.tally(self._clock.now_ns()))
+        if self._sender.pool.opened != self._opened_before:
+            self._opened_before = self._sender.pool.opened
+            gc.collect()
+        if not self._sender.ended.done():
+            asyncio.get_running_loop().call_later(_TALLY_INTERVAL_S, self._report)
+
+    def _hand_over(self) -> None:
+        wall_ns = self._clock.now_ns() - self._measured_from_ns
+        was_measuring = self._cpu_before_s > 0 and wall_ns > 0
+        cpu_fraction = (_cpu_s() - self._cpu_before_s) / (wall_ns / 1e9) if was_measuring else 0.0
+        self._part.append(self._ledger.take_resolved().tobytes())
+        _write(self._ledger.tally(self._clock.now_ns()))
+        connections = self._sender.close()
+        part_problem = self._part.close()
+        finished = Finished(
+            rows=self._ledger.rows.tobytes(),
+            cpu_fraction=cpu_fraction,
+            connections=connections,
+            reconnects=self._sender.pool.reconnects,
+            notes=(*self._sender.pool.notes, *([part_problem] if part_problem else [])),
+        )
+        _write(finished)
+
+
+class Orders:
+    """Messages from the parent; a closed pipe is a `Stop`."""
+
+    def __init__(self) -> None:
+        self._frames: Frames[ToWorker] = Frames(ToWorker)
+        self._pending: deque[ToWorker] = deque()
+        self._arrived = asyncio.Event()
+
+    async def wait_next(self) -> ToWorker:
+        """The next message."""
+        while not self._pending:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._pending.popleft()
+
+    def listen(self) -> None:
+        """Read whatever comes, from now on."""
+        os.set_blocking(_STDIN, False)
+        asyncio.get_running_loop().add_reader(_STDIN, self._read)
+
+    def _read(self) -> None:
+        try:
+            data = os.read(_STDIN, _READ_BYTES)
+        except BlockingIOError:
+            return
+        if data:
+            self._pending.extend(self._frames.feed(data))
+        else:
+            asyncio.get_running_loop().remove_reader(_STDIN)
+            self._pending.append(Stop())
+        self._arrived.set()
+
+
+def _cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _write(message: FromWorker) -> None:
+    os.set_blocking(_STDOUT, True)
+    content = memoryview(to_frame(message))
+    try:
+        while content:
+            content = content[os.write(_STDOUT, content) :]
+    except BrokenPipeError:
+        return  # the parent is gone; the part file has the rows
+
+
+def _write_if_there_is_room(message: FromWorker) -> None:
+    # A pipe takes up to PIPE_BUF (4,096) bytes whole or not at all, and a tally is shorter. A parent that does not
+    # read must not hold up the sending.
+    os.set_blocking(_STDOUT, False)
+    try:
+        os.write(_STDOUT, to_frame(message))
+    except (BlockingIOError, BrokenPipeError):
+        return
+
+
+async def _run() -> None:
+    orders = Orders()
+    orders.listen()
+    assignment = await orders.wait_next()
+    if isinstance(assignment, Assignment):
+        await Worker(assignment, orders, SystemClock()).work()
+
+
+def main() -> None:
+    """Entry point of the process."""
+    # The parent decides what Ctrl-C means; it reaches every process of a terminal's group.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    uvloop.run(_run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""What may be loaded: a file must not be able to run code, or crash the process, unless the user vouches for it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from modeldyno.errors import TrustError
+
+VOUCHED_TYPES = frozenset(
+    {
+        # Plain holders of numbers, left behind by the training of MLPs; skops does not list private modules.
+        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+        # skops stopped trusting these because a crafted node array reads out of bounds on predict
+        # (skops-dev/skops#535, scikit-learn/scikit-learn#34558); `trees.check_trees` tests the arrays instead.
+        "sklearn.tree._tree.Tree",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    }
+)
+"""Types beyond those that skops trusts of itself, that are safe to load with the checks made here."""
+
+
+def refuse_unknown_types(path: Path, unknown: Sequence[str]) -> TrustError:
+    """The error for a .skops file that holds types nobody vouches for."""
+    names = ", ".join(sorted(unknown)[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
+    return TrustError(
+        f"{path} holds types that are not known to be safe: {names}",
+        why="loading them runs their code, which this file could use to do anything you can do",
+        hint="if you know where the file comes from, add --trust",
+    )
+
+
+def refuse_pickle(path: Path) -> TrustError:
+    """The error for a pickle (also inside .joblib) without the user's word."""
+    return TrustError(
+        f"{path} is a pickle, and was not loaded",
+        why="loading a pickle runs whatever code its author put in it",
+        hint=(
+            "if you know where the file comes from, add --trust; or save the model in a format that holds no code:\n"
+            "  import skops.io\n"
+            f'  skops.io.dump(model, "{path.stem}.skops")'
+        ),
+    )

@@ -1,0 +1,38 @@
+"""How a server listens, and what became of the requests it accepted."""
+
+from modeldyno.records.base import Record
+
+
+class ServerSettings(Record, frozen=True, kw_only=True):
+    """Where to listen, what to refuse, and how long to wait for whom."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    """0 takes any free port; the URL announced when ready has the real one."""
+    server_timing: bool = False
+    """Whether each answer carries its server-side times in a `Server-Timing` header."""
+    max_body_bytes: int = 64 * 10**6
+    """A larger request is refused with 413 before it is read."""
+    max_connections: int = 1000
+    """A further connection is answered with 503 and closed."""
+    read_timeout_ns: int = 30 * 10**9
+    """For the whole of one request to arrive, and for a client to take its answers."""
+    idle_timeout_ns: int = 75 * 10**9
+    """For a connection between two requests."""
+    drain_timeout_ns: int = 30 * 10**9
+    """For the accepted requests to be answered after the server was told to stop."""
+
+
+class ServerAccount(Record, frozen=True, kw_only=True):
+    """What became of the inference requests: `accepted == answered + failed + cancelled`."""
+
+    accepted: int
+    """Decoded and admitted to the queue."""
+    answered: int
+    """Answered with a result."""
+    failed: int
+    """Answered with an error: the model raised, or gave what cannot be sent."""
+    cancelled: int
+    """The client went away, or the server stopped waiting, before there was an answer."""
+    refused: int
+    """Never accepted: not a valid request, or the queue was full."""

@@ -1,0 +1,130 @@
+"""The verdict of a whole record in one title and one sentence: what a reader should know first."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from modeldyno.records.base import Record
+from modeldyno.records.run import Run, Summary
+from modeldyno.records.search import Search
+from modeldyno.records.verdict import MeasurementVerdict, ObjectiveVerdict
+from modeldyno.reports.estimates import duration_text, failures_text, plural, ratio_text
+from modeldyno.reports.findings import tail_level, tally, winning_proof
+from modeldyno.units import format_rate
+
+
+class Headline(Record, frozen=True, kw_only=True):
+    """What a reader should know first."""
+
+    answer: Literal["pass", "fail", "cannot_tell", "measured"]
+    """`measured`: all is valid, and there was no objective to judge."""
+    title: str
+    """A few plain words."""
+    detail: str
+    """One or two sentences with the numbers; empty when the title says it all."""
+
+
+def search_headline(search: Search) -> Headline:
+    """The verdict of a search: for the winner, over its objectives and the validity of its proof."""
+    gain = _gain(search)
+    proof = winning_proof(search)
+    if search.winner is None:
+        return _nothing_won(search)
+    if proof is None:
+        stopped = "the search was interrupted" if search.state == "interrupted" else "the search ended"
+        return Headline(
+            answer="cannot_tell",
+            title="Not proven",
+            detail=f"{gain}but {stopped} before it was put under load, so nothing is claimed over the network.",
+        )
+    if proof.verdict.measurement == "invalid":
+        return _invalid(proof.verdict)
+    judged = _judged(search.verdicts)
+    if judged.answer in ("fail", "cannot_tell"):
+        return judged
+    return Headline(
+        answer=judged.answer,
+        title=judged.title,
+        detail=f"{gain}{_tail(proof.summary)}{failures_text(proof.summary.failures, proof.summary.requests)} "
+        f"at {format_rate(proof.requested.rate_per_s)}.",
+    )
+
+
+def run_headline(run: Run) -> Headline:
+    """The verdict of a load run."""
+    if run.verdict is None or run.summary is None:
+        return Headline(
+            answer="cannot_tell",
+            title="Not finished",
+            detail=f"The record is marked {run.state}; nothing was summarised or judged.",
+        )
+    if run.verdict.measurement == "invalid":
+        return _invalid(run.verdict)
+    judged = _judged(run.verdict.objectives)
+    if judged.answer in ("fail", "cannot_tell"):
+        return judged
+    summary = run.summary
+    return Headline(
+        answer=judged.answer,
+        title=judged.title,
+        detail=f"{plural(summary.requests, 'request')} at {format_rate(summary.rate_delivered_per_s)}: "
+        f"{_tail(summary)}{failures_text(summary.failures, summary.requests)}.",
+    )
+
+
+def _gain(search: Search) -> str:
+    if search.speedup is None:
+        return ""
+    return f"{ratio_text(search.speedup.ratio)} the speed of the model as it came, "
+
+
+def _tail(summary: Summary) -> str:
+    level = tail_level(summary)
+    return f"{level[0]} {duration_text(getattr(summary.response_time, level[1]))}, " if level else ""
+
+
+def _nothing_won(search: Search) -> Headline:
+    counts = tally(search)
+    if search.state == "interrupted":
+        return Headline(
+            answer="cannot_tell",
+            title="Stopped before anything could be chosen",
+            detail=f"{plural(counts.tried, 'candidate')} had been tried. "
+            "The same command again goes on where it stopped.",
+        )
+    return Headline(
+        answer="fail",
+        title="No deployment can be recommended",
+        detail=f"Of {plural(counts.tried, 'candidate')}, {counts.refused:,} "
+        f"{'was' if counts.refused == 1 else 'were'} refused and none of the others won.",
+    )
+
+
+def _invalid(verdict: MeasurementVerdict) -> Headline:
+    return Headline(
+        answer="cannot_tell",
+        title="The measurement is not valid",
+        detail=" ".join(_sentence(reason) for reason in verdict.reasons),
+    )
+
+
+def _judged(verdicts: Sequence[ObjectiveVerdict]) -> Headline:
+    failed = [one for one in verdicts if one.verdict == "fail"]
+    unknown = [one for one in verdicts if one.verdict == "cannot_tell"]
+    if failed:
+        title = "An objective failed" if len(failed) == 1 else f"{len(failed)} objectives failed"
+        return Headline(answer="fail", title=title, detail=_evidence(failed))
+    if unknown:
+        title = "One objective cannot be told" if len(unknown) == 1 else f"{len(unknown)} objectives cannot be told"
+        return Headline(answer="cannot_tell", title=title, detail=_evidence(unknown))
+    if not verdicts:
+        return Headline(answer="measured", title="Measured; no objectives were set", detail="")
+    title = "The objective is met" if len(verdicts) == 1 else f"All {len(verdicts)} objectives are met"
+    return Headline(answer="pass", title=title, detail="")
+
+
+def _evidence(verdicts: Sequence[ObjectiveVerdict]) -> str:
+    return " ".join(_sentence(f"{one.objective}: {one.evidence}") for one in verdicts)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -1,0 +1,236 @@
+"""The pages: a search, a load run and a profile, each as one offline HTML file."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+
+from modeldyno.records.objective import Objective
+from modeldyno.records.run import Run, Summary
+from modeldyno.records.search import Search
+from modeldyno.records.speed import Profile, SpeedPoint
+from modeldyno.reports import estimates
+from modeldyno.reports.findings import (
+    assessed_artifact,
+    fastest_first,
+    finalist_for,
+    headline_metrics,
+    model_shape,
+    refusal_of,
+    tail_level,
+    tally,
+    winning_artifact,
+    winning_point,
+    winning_proof,
+)
+from modeldyno.reports.headline import run_headline, search_headline
+from modeldyno.reports.page.pareto import Plotted, pareto_chart, series_of, sign
+from modeldyno.reports.page.spectrum import latencies_of, spectrum_chart
+from modeldyno.reports.page.split import parts_of, split_bar
+from modeldyno.reports.page.timeline import timeline_chart
+from modeldyno.reports.wording import ANSWER_WORDS, LATENCY_LEVELS, LIBRARY_NAMES, glued, moment, printable
+from modeldyno.units import format_duration, format_fraction, format_number, format_rate, format_size
+
+
+def search_page(search: Search, *, proof_requests: np.ndarray | None) -> str:
+    """The report of `dyno tune`.
+
+    Args:
+        search: the record.
+        proof_requests: rows of `records.requests.REQUEST_DTYPE`, the winner's proof; None leaves out the latency
+            distribution and the timeline.
+    """
+    plotted = [_plotted_of(search, point) for point in fastest_first(search.points)]
+    proof = winning_proof(search)
+    return _render(
+        "search.html.jinja",
+        search=search,
+        headline=search_headline(search),
+        tally=tally(search),
+        winner=winning_point(search),
+        chosen=winning_artifact(search),
+        proof=proof,
+        plotted=plotted,
+        series=_series_of(search),
+        metrics=_metrics_of(search),
+        highest=tail_level(proof.summary) if proof else None,
+        pareto=_pareto(plotted),
+        load=_load_charts(proof_requests, proof.summary if proof else None, search.objectives),
+        p99_of=lambda point: _p99_under_load(search, point),
+    )
+
+
+def run_page(run: Run, requests: np.ndarray) -> str:
+    """The report of `dyno load`; `requests` are the rows of `records.requests.REQUEST_DTYPE`, warm-up included."""
+    return _render(
+        "run.html.jinja",
+        run=run,
+        headline=run_headline(run),
+        highest=tail_level(run.summary) if run.summary else None,
+        load=_load_charts(requests, run.summary, run.objectives),
+    )
+
+
+def profile_page(profile: Profile) -> str:
+    """The report of `dyno profile`."""
+    ranked = fastest_first(profile.points)
+    series = series_of(profile.points)
+    plotted = [
+        Plotted(
+            point=point,
+            series=series[point.deployment.artifact],
+            caption=f"fastest · batch {point.batch_rows}" if point is ranked[0] else "",
+            is_winner=point is ranked[0],
+        )
+        for point in ranked
+    ]
+    return _render(
+        "profile.html.jinja",
+        profile=profile,
+        plotted=plotted,
+        series=series,
+        pareto=_pareto(plotted),
+        winner=ranked[0] if ranked else None,
+    )
+
+
+def _plotted_of(search: Search, point: SpeedPoint) -> Plotted:
+    refusal = refusal_of(search, point)
+    winner = winning_point(search)
+    is_winner = winner is not None and _is_same(point, winner)
+    is_reference = search.speedup is not None and _is_same(point, search.speedup.reference)
+    return Plotted(
+        point=point,
+        series=_series_of(search)[point.deployment.artifact],
+        quality=_quality_in_words(search, point.deployment.artifact),
+        refusal=refusal.reason if refusal else "",
+        caption=f"winner · batch {point.batch_rows}" if is_winner else "as it came" if is_reference else "",
+        is_winner=is_winner,
+    )
+
+
+def _series_of(search: Search) -> Mapping[str, int]:
+    return series_of(search.points, [one.artifact.name for one in search.assessed])
+
+
+def _is_same(one: SpeedPoint, other: SpeedPoint) -> bool:
+    return (one.deployment, one.batch_rows) == (other.deployment, other.batch_rows)
+
+
+def _quality_in_words(search: Search, artifact: str) -> str:
+    assessed = assessed_artifact(search.assessed, artifact)
+    if assessed is None or assessed.quality is None:
+        return ""
+    metric = headline_metrics(assessed.quality)[0]
+    return f"{estimates.metric_name(metric)} {estimates.metric_text(metric, assessed.quality.metrics[metric])}"
+
+
+def _metrics_of(search: Search) -> tuple[list[str], list[str]]:
+    """The metrics to show at once (the few worth a line, and those of the objectives), and the others."""
+    measured = [one.quality for one in search.assessed if one.quality is not None]
+    if not measured:
+        return [], []
+    wanted = {*headline_metrics(measured[0]), *(one.metric.rsplit("_", 1)[0] for one in search.objectives)}
+    wanted |= {one.metric for one in search.objectives}
+    names = list(dict.fromkeys(metric for quality in measured for metric in quality.metrics))
+    return [name for name in names if name in wanted], [name for name in names if name not in wanted]
+
+
+def _p99_under_load(search: Search, point: SpeedPoint) -> str:
+    finalist = finalist_for(search, point)
+    return estimates.duration_text(finalist.proof.summary.response_time.p99_ns) if finalist else ""
+
+
+def _both_sizes(draw: Callable[[int, int, str], Markup], wide: int, height: int) -> Markup:
+    """A drawing for wide and one for narrow screens; the style sheet shows one, so that its words stay readable."""
+    return draw(wide, height, "chart wide") + draw(352, 300, "chart narrow")
+
+
+def _pareto(plotted: Sequence[Plotted]) -> Markup:
+    if not plotted:
+        return Markup("")
+    return _both_sizes(lambda width, height, class_: pareto_chart(plotted, width, height, class_), 1040, 430)
+
+
+def _load_charts(
+    requests: np.ndarray | None, summary: Summary | None, objectives: Sequence[Objective]
+) -> dict[str, Markup]:
+    """The spectrum and the timeline, where there are raw requests; the split, where there is one."""
+    charts = {"spectrum": Markup(""), "timeline": Markup(""), "split": Markup("")}
+    if summary is not None and summary.split is not None:
+        charts["split"] = split_bar(summary.split)
+    if requests is None or summary is None:
+        return charts
+    latencies = latencies_of(requests)
+    charts["spectrum"] = _both_sizes(
+        lambda width, height, class_: spectrum_chart(
+            latencies, summary, objectives, width=width, height=height, class_=class_
+        ),
+        510,
+        340,
+    )
+    charts["timeline"] = _both_sizes(
+        lambda width, height, class_: timeline_chart(requests, objectives, width=width, height=height, class_=class_),
+        510,
+        340,
+    )
+    return charts
+
+
+def _render(template: str, **context: Any) -> str:
+    return _environment().get_template(template).render(context)
+
+
+def _resource(name: str) -> str | None:
+    resource = files(__package__).joinpath(name)
+    return resource.read_text(encoding="utf-8") if resource.is_file() else None
+
+
+def _shown(value: Any) -> Any:
+    """What a template prints: text without characters that hide or reorder; None is a defect of the template."""
+    if value is None:
+        raise TypeError("a template printed None; it must say what is missing in words")
+    return value if isinstance(value, Markup) or not isinstance(value, str) else printable(value)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_resource),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        estimate_duration=estimates.duration_text,
+        estimate_number=estimates.number_text,
+        estimate_ratio=estimates.ratio_text,
+        estimate_fraction=estimates.fraction_text,
+        duration=format_duration,
+        fraction=format_fraction,
+        number=format_number,
+        rate=format_rate,
+        size=format_size,
+        metric_name=estimates.metric_name,
+        plural=estimates.plural,
+        moment=moment,
+        prose=glued,
+    )
+    environment.globals.update(
+        style=Markup(_resource("style.css")),  # noqa: S704 - our own file
+        answer_words=ANSWER_WORDS,
+        library_names=LIBRARY_NAMES,
+        latency_levels=LATENCY_LEVELS,
+        failures_text=estimates.failures_text,
+        metric_text=estimates.metric_text,
+        model_shape=model_shape,
+        parts_of=parts_of,
+        sign=sign,
+    )
+    return environment

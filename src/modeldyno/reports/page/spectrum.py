@@ -1,0 +1,167 @@
+"""The latency distribution as a percentile spectrum: each decade towards 100 % takes the same room.
+
+The axis is that of HdrHistogram's plots (Gil Tene): 1 / (1 - fraction) on a logarithmic scale, which gives the
+tail, where the trouble is, as much room as the bulk.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from modeldyno.records.base import Estimate, Record
+from modeldyno.records.objective import LATENCY_METRICS, Objective
+from modeldyno.records.requests import Outcome
+from modeldyno.records.run import LatencySummary, Summary
+from modeldyno.reports.estimates import duration_text
+from modeldyno.reports.page import svg
+from modeldyno.reports.page.axes import Frame, Scale, labelled_x_axis, limit_line, y_axis
+from modeldyno.units import format_duration
+
+_SAMPLES = 160
+_LABEL_WIDTH = 150
+_LEVELS = (("p50", "p50_ns", 0.5), ("p90", "p90_ns", 0.9), ("p99", "p99_ns", 0.99), ("p99.9", "p999_ns", 0.999))
+
+
+class Latencies(Record, frozen=True, kw_only=True):
+    """The measured phase, ascending, in ns; failures are infinite in the response times."""
+
+    response_ns: tuple[float, ...]
+    service_ns: tuple[float, ...]
+    """Of the answered requests only."""
+
+
+def latencies_of(requests: np.ndarray) -> Latencies:
+    """Response and service times of the measured phase; requests that the user cut off are left out."""
+    rows = requests[requests["measured"] & (requests["outcome"] != Outcome.INTERRUPTED)]
+    answered = rows["outcome"] == Outcome.OK
+    response = np.where(answered, rows["done_ns"] - rows["planned_ns"], np.inf)
+    service = (rows["done_ns"] - rows["sent_ns"])[answered]
+    return Latencies(
+        response_ns=tuple(np.sort(response).tolist()),
+        service_ns=tuple(np.sort(service).astype(np.float64).tolist()),
+    )
+
+
+def spectrum(ascending: Sequence[float], samples: int = _SAMPLES) -> list[tuple[float, float]]:
+    """(tail weight 1 / (1 - fraction), value) pairs, evenly apart on a logarithmic axis.
+
+    The value at a fraction is the smallest that at least this share of the sample does not exceed; the last pair is
+    the largest value at weight n. Infinite values are left out.
+    """
+    count = len(ascending)
+    if count == 0:
+        return []
+    weights: NDArray[np.float64] = np.logspace(0, math.log10(count), samples) if count > 1 else np.ones(1)
+    ranks = np.clip(np.ceil((1 - 1 / weights) * count - 1e-9).astype(int), 1, count)
+    ranks[-1] = count
+    values = np.asarray(ascending, np.float64)[ranks - 1]
+    return [
+        (float(weight), float(value)) for weight, value in zip(weights, values, strict=True) if math.isfinite(value)
+    ]
+
+
+def spectrum_chart(
+    latencies: Latencies, summary: Summary, objectives: Sequence[Objective], *, width: int, height: int, class_: str
+) -> Markup:
+    """Response time over service time, the supported percentiles with their intervals, and the limits."""
+    response, service = spectrum(latencies.response_ns), spectrum(latencies.service_ns)
+    values = [value for _, value in (*response, *service) if value > 0]
+    if not values:
+        return Markup("")
+    limits = latency_limits(objectives)
+    frame = Frame(width=width, height=height, top=34, right=28)
+    across = frame.across(1, max(2, len(latencies.response_ns)))
+    up = frame.up(min(values) / 1.3, _upper_edge(max(values), [limit for _, limit in limits]))
+    names = _fraction_labels(len(latencies.response_ns), width)
+    return svg.chart(
+        width,
+        height,
+        _in_words(summary),
+        labelled_x_axis(frame, across, "share of requests at least as fast", names),
+        y_axis(frame, up, "latency", lambda value: format_duration(value, 1)),
+        *_failed(latencies, frame, across),
+        *(limit_line(frame, up, limit, text) for text, limit in limits),
+        svg.polyline(_placed(service, across, up), "curve service"),
+        svg.polyline(_placed(response, across, up), "curve response"),
+        *_marked_percentiles(summary.response_time, across, up),
+        class_=class_,
+    )
+
+
+def latency_limits(objectives: Sequence[Objective]) -> list[tuple[str, float]]:
+    """The limits on latency that the user set: text and ns."""
+    return [(one.text, one.limit) for one in objectives if one.metric in LATENCY_METRICS and one.limit is not None]
+
+
+def _upper_edge(largest: float, limits: Sequence[float]) -> float:
+    """Room for the largest value, and for a limit within a factor of thirty of it."""
+    near = [limit for limit in limits if limit < largest * 30]
+    return max([largest, *near]) * 1.5
+
+
+def _fraction_labels(count: int, width: int) -> list[tuple[float, str]]:
+    labels = [(2.0, "50 %"), (10.0, "90 %"), (100.0, "99 %"), (1e3, "99.9 %"), (1e4, "99.99 %"), (1e5, "99.999 %")]
+    seen = [(weight, text) for weight, text in labels if weight <= max(2, count)]
+    return [seen[0], *seen[2:]] if len(seen) > 4 and width < 400 else seen
+
+
+def _placed(pairs: Sequence[tuple[float, float]], across: Scale, up: Scale) -> list[tuple[float, float]]:
+    return [(across.place(weight), up.place(value)) for weight, value in pairs]
+
+
+def _failed(latencies: Latencies, frame: Frame, across: Scale) -> list[Markup]:
+    total = len(latencies.response_ns)
+    failed = sum(math.isinf(value) for value in latencies.response_ns)
+    if failed == 0:
+        return []
+    x = across.place(total / failed)
+    text = f"{failed:,} of {total:,} failed: unbounded latency"
+    return [
+        svg.group(
+            svg.title(text),
+            svg.element(
+                "rect", x=x, y=frame.top, width=frame.x_end - x, height=frame.y_end - frame.top, class_="failed"
+            ),
+            svg.words("failed", (x + frame.x_end) / 2, frame.y_end - 10, class_="failed-label", text_anchor="middle"),
+        )
+    ]
+
+
+def _marked_percentiles(response_time: LatencySummary, across: Scale, up: Scale) -> list[Markup]:
+    marks = []
+    for name, field, fraction in _LEVELS:
+        estimate: Estimate | None = getattr(response_time, field)
+        if estimate is None:
+            continue
+        x, y = across.place(1 / (1 - fraction)), up.place(estimate.value)
+        parts = [svg.title(f"response time {name}: {duration_text(estimate)}")]
+        if estimate.low is not None and estimate.high is not None:
+            parts.append(svg.line(x, up.place(estimate.low), x, up.place(estimate.high), "whisker"))
+        parts.append(svg.element("circle", cx=x, cy=y, r=4.5))
+        label = f"{name} {format_duration(estimate.value)}"
+        parts.append(_label(label, x, y, is_below=name == "p90"))
+        marks.append(svg.group(*parts, class_="mark s0", tabindex="0"))
+    return marks
+
+
+def _label(text: str, x: float, y: float, *, is_below: bool) -> Markup:
+    """Above and to the left of its mark, or below and to the right: the curve rises, so both places are free of it."""
+    if is_below:
+        return svg.words(text, x + 6, y + 20, class_="label strong", text_anchor="start")
+    if x > _LABEL_WIDTH:
+        return svg.words(text, x - 6, y - 10, class_="label strong", text_anchor="end")
+    return svg.words(text, x - 24, y - 24, class_="label strong", text_anchor="start")
+
+
+def _in_words(summary: Summary) -> str:
+    response, service = summary.response_time, summary.service_time
+    facts = [
+        f"{name} {duration_text(getattr(response, field))}" for name, field, _ in _LEVELS if getattr(response, field)
+    ]
+    return (
+        f"Percentile spectrum of the response time: {', '.join(facts) or 'too few requests for any percentile'}. "
+        f"Service time p99 {duration_text(service.p99_ns)}."
+    )

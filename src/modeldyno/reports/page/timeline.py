@@ -1,0 +1,146 @@
+"""The response time over the run: the median and the largest of each stretch of time, and the failures."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup
+
+from modeldyno.records.base import Record
+from modeldyno.records.objective import Objective
+from modeldyno.records.requests import Outcome
+from modeldyno.reports.page import svg
+from modeldyno.reports.page.axes import Frame, Scale, limit_line, x_axis, y_axis
+from modeldyno.reports.page.spectrum import latency_limits
+from modeldyno.units import format_duration, format_number
+
+
+class Stretch(Record, frozen=True, kw_only=True):
+    """The requests planned within one stretch of the run."""
+
+    start_ns: int
+    end_ns: int
+    requests: int
+    failures: int
+    p50_ns: float | None
+    """Of the answered ones; None when none was."""
+    max_ns: float | None
+
+
+def stretches_of(requests: np.ndarray, count: int) -> list[Stretch]:
+    """Cut the run, warm-up included, into `count` stretches of equal length by the planned moment."""
+    rows = requests[requests["outcome"] != Outcome.INTERRUPTED]
+    if len(rows) == 0:
+        return []
+    planned = rows["planned_ns"].astype(np.int64)
+    edges = np.linspace(planned.min(), planned.max() + 1, count + 1).astype(np.int64)
+    which = np.clip(np.searchsorted(edges, planned, side="right") - 1, 0, count - 1)
+    return [
+        _stretch(rows[which == index], int(edges[index] - planned.min()), int(edges[index + 1] - planned.min()))
+        for index in range(count)
+    ]
+
+
+def _stretch(rows: np.ndarray, start_ns: int, end_ns: int) -> Stretch:
+    answered = rows[rows["outcome"] == Outcome.OK]
+    response = answered["done_ns"] - answered["planned_ns"]
+    return Stretch(
+        start_ns=start_ns,
+        end_ns=end_ns,
+        requests=len(rows),
+        failures=len(rows) - len(answered),
+        p50_ns=float(np.median(response)) if len(response) else None,
+        max_ns=float(response.max()) if len(response) else None,
+    )
+
+
+def warmup_ns(requests: np.ndarray) -> int:
+    """How long the warm-up took, from the first planned moment to the first measured one; 0 without a warm-up."""
+    if not requests["measured"].any():
+        return 0
+    return int(requests["planned_ns"][requests["measured"]].min() - requests["planned_ns"].min())
+
+
+def timeline_chart(
+    requests: np.ndarray, objectives: Sequence[Objective], *, width: int, height: int, class_: str
+) -> Markup:
+    """The drawing; empty when nothing was answered."""
+    stretches = stretches_of(requests, width // 8)
+    values = [value for one in stretches for value in (one.p50_ns, one.max_ns) if value is not None and value > 0]
+    if not values:
+        return Markup("")
+    limits = latency_limits(objectives)
+    near = [limit for _, limit in limits if limit < max(values) * 30]
+    frame = Frame(width=width, height=height, top=34, right=28)
+    across = frame.across(0, stretches[-1].end_ns / 1e9, is_log=False)
+    up = frame.up(min(values) / 1.5, max([*values, *near]) * 1.8)
+    return svg.chart(
+        width,
+        height,
+        _in_words(stretches),
+        *_warmup(frame, across, warmup_ns(requests)),
+        x_axis(frame, across, "seconds since the start", format_seconds, most=6 if width < 400 else 9),
+        y_axis(frame, up, "response time", lambda value: format_duration(value, 1)),
+        *(limit_line(frame, up, limit, text) for text, limit in limits),
+        *_columns(stretches, frame, across, up),
+        svg.polyline(_medians(stretches, across, up), "curve response"),
+        class_=class_,
+    )
+
+
+def format_seconds(value: float) -> str:
+    """A tick on the axis of seconds."""
+    return format_number(value, 2) if 0 < value < 10 and value != int(value) else f"{value:.0f}"
+
+
+def _warmup(frame: Frame, across: Scale, until_ns: int) -> list[Markup]:
+    if until_ns == 0:
+        return []
+    width = across.place(until_ns / 1e9) - frame.left
+    words = [svg.words("warm-up", frame.left + width / 2, frame.y_end - 8, class_="note", text_anchor="middle")]
+    return [
+        svg.element("rect", x=frame.left, y=frame.top, width=width, height=frame.y_end - frame.top, class_="warmup"),
+        *(words if width > 50 else []),
+    ]
+
+
+def _medians(stretches: Sequence[Stretch], across: Scale, up: Scale) -> list[tuple[float, float]]:
+    return [
+        (across.place((one.start_ns + one.end_ns) / 2e9), up.place(one.p50_ns))
+        for one in stretches
+        if one.p50_ns is not None
+    ]
+
+
+def _columns(stretches: Sequence[Stretch], frame: Frame, across: Scale, up: Scale) -> list[Markup]:
+    drawn = []
+    for one in stretches:
+        x = across.place((one.start_ns + one.end_ns) / 2e9)
+        parts = [svg.title(_tooltip(one))]
+        if one.p50_ns is not None and one.max_ns is not None:
+            top = up.place(one.max_ns)
+            parts += [
+                svg.line(x, up.place(one.p50_ns), x, top, "reach"),
+                svg.element("circle", cx=x, cy=top, r=2.2, class_="largest"),
+            ]
+        if one.failures:
+            y = frame.top + 8
+            parts += [svg.line(x - 4, y - 4, x + 4, y + 4, "failure"), svg.line(x - 4, y + 4, x + 4, y - 4, "failure")]
+        drawn.append(svg.group(*parts))
+    return drawn
+
+
+def _tooltip(one: Stretch) -> str:
+    when = f"{one.start_ns / 1e9:.2f} s to {one.end_ns / 1e9:.2f} s: {one.requests:,} requests"
+    if one.p50_ns is None or one.max_ns is None:
+        return f"{when}, none answered, {one.failures:,} failed"
+    times = f"median {format_duration(one.p50_ns)}, largest {format_duration(one.max_ns)}"
+    return f"{when}, {times}, {one.failures:,} failed"
+
+
+def _in_words(stretches: Sequence[Stretch]) -> str:
+    medians = [one.p50_ns for one in stretches if one.p50_ns is not None]
+    failures = sum(one.failures for one in stretches)
+    return (
+        f"Response time over {stretches[-1].end_ns / 1e9:.0f} seconds: the median of a stretch lies between "
+        f"{format_duration(min(medians))} and {format_duration(max(medians))}; {failures:,} requests failed."
+    )

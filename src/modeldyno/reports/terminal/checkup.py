@@ -1,0 +1,72 @@
+"""The state of the machine and of the instrument on it, as text."""
+
+from modeldyno.records.doctor import Checkup, Floor
+from modeldyno.records.environment import Environment
+from modeldyno.reports.estimates import MISSING, duration_text, plural
+from modeldyno.reports.terminal.layout import entries, entry, joined, table
+from modeldyno.units import format_duration, format_number, format_rate, format_size
+
+
+def checkup_text(checkup: Checkup) -> str:
+    """The findings first, then the machine, the runtimes and the instrument's floor."""
+    lines = [
+        *_findings(checkup),
+        "",
+        *_machine(checkup.environment),
+        "",
+        "runtimes",
+        *table("llw", [(one.name, one.version or "not installed", one.detail) for one in checkup.runtimes]),
+        "",
+        *_floor(checkup.floor),
+    ]
+    return joined(lines)
+
+
+def _findings(checkup: Checkup) -> list[str]:
+    if not checkup.findings:
+        return entry("OK", "nothing found that would disturb a measurement here")
+    return [
+        *entry("ATTENTION", f"{plural(len(checkup.findings), 'thing')} would disturb a measurement here:"),
+        *entries("", checkup.findings),
+    ]
+
+
+def _machine(environment: Environment) -> list[str]:
+    quota = "no limit" if environment.cores_quota is None else format_number(environment.cores_quota)
+    limit = environment.memory_limit_bytes
+    memory = format_size(environment.memory_bytes)
+    cores = (
+        f"{environment.cores} used: host {environment.cores_host}, affinity {environment.cores_affinity}, quota {quota}"
+    )
+    libraries = ", ".join(f"{name} {version}" for name, version in sorted(environment.libraries.items()))
+    return [
+        *entry("processor", environment.cpu_model),
+        *entry("flags", " ".join(environment.cpu_flags) or MISSING),
+        *entry("cores", cores),
+        *entry("governor", environment.governor or "not shown by this machine"),
+        *entry("memory", memory if limit is None else f"{memory}, limited to {format_size(limit)}"),
+        *entry("system", f"{environment.operating_system}, kernel {environment.kernel}, Python {environment.python}"),
+        *entry("libraries", libraries),
+        *entry("load", f"{format_number(environment.load_average_1min, 2)} in the last minute"),
+    ]
+
+
+def _floor(floor: Floor | None) -> list[str]:
+    if floor is None:
+        return entry("floor", "not measured")
+    rows: list[tuple[str, ...]] = [("", "response time", "lateness of sends")]
+    for name, field in (
+        ("p50", "p50_ns"),
+        ("p90", "p90_ns"),
+        ("p99", "p99_ns"),
+        ("p99.9", "p999_ns"),
+        ("max", "max_ns"),
+    ):
+        rows.append((name, *(duration_text(getattr(part, field)) for part in (floor.response_time, floor.lateness))))
+    return [
+        f"floor of the instrument at {format_rate(floor.rate_per_s)}, against a server that does nothing",
+        *table("lee", rows),
+        "",
+        *entry("client CPU", f"{format_duration(floor.client_cpu_ns_per_request)} a request"),
+        *entry("highest", f"{format_rate(floor.highest_rate_per_s)}: 99.9 % of sends within 1 ms of their moment"),
+    ]

@@ -1,0 +1,43 @@
+"""Which runtimes are here, in which version, and how to install those that are not."""
+
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+
+from modeldyno.records.doctor import RuntimeState
+
+_MODULES = (("onnxruntime", "onnxruntime"), ("scikit-learn", "sklearn"))
+"""Runtime name, and the module it is imported as."""
+
+
+def describe_runtimes() -> tuple[RuntimeState, ...]:
+    """Every runtime we know, installed or not."""
+    owners = packages_distributions()
+    return tuple(_describe(name, sorted(set(owners.get(module, ())))) for name, module in _MODULES)
+
+
+def _describe(name: str, distributions: list[str]) -> RuntimeState:
+    """The state of one runtime; where several distributions bring the same module, the last one installed wins."""
+    versions = {distribution: _version(distribution) for distribution in distributions}
+    if not versions:
+        return RuntimeState(name=name, version=None, detail=f"not installed: pip install {name}")
+    detail = f"from {', '.join(f'{distribution} {number}' for distribution, number in versions.items())}"
+    if len(versions) > 1:
+        detail += ": these overwrite each other's files, uninstall all but one"
+    if name == "onnxruntime":
+        detail += f"; {_execution_providers()}"
+    return RuntimeState(name=name, version=next(iter(versions.values())), detail=detail)
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "of unknown version"
+
+
+def _execution_providers() -> str:
+    try:
+        import onnxruntime
+    except ImportError as problem:
+        return f"but it does not load: {problem}"
+    providers = [name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()]
+    return f"execution providers {', '.join(providers)}"

@@ -1,0 +1,140 @@
+"""ONNX Runtime: the only file that imports it to compute."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modeldyno.errors import InputError, ToolError
+from modeldyno.protocols import Tensors
+from modeldyno.records.deployment import SessionSettings
+from modeldyno.records.signature import Signature
+
+
+class OnnxRuntime:
+    """A `modeldyno.protocols.Runtime` on the CPU execution provider."""
+
+    name = "onnxruntime"
+    formats = frozenset({"onnx"})
+
+    def open(self, path: Path, signature: Signature, settings: SessionSettings) -> "OnnxSession":
+        """Load the model at `path`; its inputs and outputs must be those of `signature`.
+
+        Raises:
+            InputError: the file cannot be loaded, or is another model.
+        """
+        import onnxruntime
+
+        try:
+            engine = onnxruntime.InferenceSession(
+                str(path), _options(settings.threads), providers=["CPUExecutionProvider"]
+            )
+        except Exception as problem:  # its error classes share no base but Exception
+            raise InputError(
+                f"ONNX Runtime cannot load {path}",
+                why=_first_line(problem),
+                hint="`dyno inspect` tells what is in the file; `dyno doctor` which version of ONNX Runtime is used",
+            ) from problem
+        _check_names(engine, signature, path)
+        texts = any(spec.datatype == "BYTES" for spec in (*signature.inputs, *signature.outputs))
+        return OnnxTextSession(engine, signature) if texts else OnnxSession(engine, signature)
+
+
+class OnnxSession:
+    """A `modeldyno.protocols.Session` for numeric tensors: nothing happens here but the call."""
+
+    def __init__(self, engine: Any, signature: Signature) -> None:
+        self._signature = signature
+        self._outputs = [spec.name for spec in signature.outputs]
+        self._compute = engine.run
+
+    @property
+    def signature(self) -> Signature:
+        """See `Session`."""
+        return self._signature
+
+    def run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
+        """See `Session`.
+
+        Raises:
+            ToolError: ONNX Runtime refuses the tensors or fails on them.
+        """
+        try:
+            return dict(zip(self._outputs, self._compute(self._outputs, inputs), strict=True))
+        except Exception as problem:
+            raise ToolError("ONNX Runtime could not compute this batch", why=_first_line(problem)) from problem
+
+    def close(self) -> None:
+        """See `Session`; closing twice is as good as once."""
+        self._compute = _refuse_closed
+
+
+class OnnxTextSession(OnnxSession):
+    """A session with BYTES tensors: `bytes` objects here, `str` objects in ONNX Runtime."""
+
+    def __init__(self, engine: Any, signature: Signature) -> None:
+        super().__init__(engine, signature)
+        self._text_inputs = [spec.name for spec in signature.inputs if spec.datatype == "BYTES"]
+        self._text_outputs = [spec.name for spec in signature.outputs if spec.datatype == "BYTES"]
+
+    def run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
+        """See `Session`.
+
+        Raises:
+            ToolError: ONNX Runtime refuses the tensors or fails on them, or a text is not UTF-8.
+        """
+        if self._text_inputs:
+            inputs = {**inputs, **{name: _decode(name, inputs[name]) for name in self._text_inputs}}
+        outputs = super().run(inputs)
+        for name in self._text_outputs:
+            outputs[name] = _map_objects(outputs[name], str.encode)
+        return outputs
+
+
+def _options(threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 3
+    # Idle threads of a pool spin by default; with several sessions on a few cores they take the time of those that
+    # compute. With one thread there is no pool and nothing to spin.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _check_names(engine: Any, signature: Signature, path: Path) -> None:
+    asked = {spec.name for spec in signature.inputs}, {spec.name for spec in signature.outputs}
+    found = {node.name for node in engine.get_inputs()}, {node.name for node in engine.get_outputs()}
+    if asked[0] != found[0] or not asked[1] <= found[1]:
+        raise InputError(
+            f"{path} is not the model that was asked for",
+            why=f"it has inputs {sorted(found[0])} and outputs {sorted(found[1])}, "
+            f"not {sorted(asked[0])} and {sorted(asked[1])}",
+        )
+
+
+def _decode(name: str, texts: NDArray[Any]) -> NDArray[Any]:
+    try:
+        return _map_objects(texts, bytes.decode)
+    except UnicodeDecodeError as problem:
+        raise ToolError(f"input {name!r} holds bytes that are not UTF-8 text", why=str(problem)) from problem
+
+
+def _map_objects(array: NDArray[Any], change: Any) -> NDArray[Any]:
+    changed = np.empty(array.shape, object)
+    changed.ravel()[:] = [change(item) for item in array.ravel().tolist()]
+    return changed
+
+
+def _refuse_closed(_outputs: list[str], _inputs: Tensors) -> list[NDArray[Any]]:
+    raise ToolError("this session is closed")
+
+
+def _first_line(problem: Exception) -> str:
+    lines = [line for line in str(problem).splitlines() if line.strip()]
+    return lines[0].strip() if lines else type(problem).__name__

@@ -1,0 +1,169 @@
+"""Why the winner won, and what would make the answer better: sentences from the measured points, nothing guessed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from modeldyno.bench.standings import speed_ratio
+from modeldyno.records.base import Estimate
+from modeldyno.records.search import Search
+from modeldyno.records.speed import SpeedPoint
+from modeldyno.units import format_duration, format_fraction, format_number
+
+WORTH_SAYING = 1.1
+"""A factor below this is not given as a reason."""
+
+
+def reasons_for(search: Search, winner: SpeedPoint) -> tuple[str, ...]:
+    """One sentence for each choice that made a measured difference, or that was expected to and did not."""
+    sentences = (
+        _runtime_reason(search.points, winner),
+        _batching_reason(search.points, winner),
+        _shape_reason(search.points, winner),
+        _int8_reason(search, winner),
+    )
+    return tuple(sentence for sentence in sentences if sentence)
+
+
+def _find(points: Sequence[SpeedPoint], artifact: str, shape: tuple[int, int], batch: int) -> SpeedPoint | None:
+    return next(
+        (
+            point
+            for point in points
+            if point.deployment.artifact == artifact
+            and (point.deployment.session.threads, point.deployment.instances) == shape
+            and point.batch_rows == batch
+            and len(point.blocks) >= 2
+        ),
+        None,
+    )
+
+
+def _shape(point: SpeedPoint) -> tuple[int, int]:
+    return (point.deployment.session.threads, point.deployment.instances)
+
+
+def _runtime_reason(points: Sequence[SpeedPoint], winner: SpeedPoint) -> str | None:
+    native = _find(points, "original", (1, 1), winner.batch_rows)
+    if native is None or native.deployment.runtime == winner.deployment.runtime or _shape(winner) != (1, 1):
+        return None
+    ratio = speed_ratio(winner, native)
+    rows = _rows(winner.batch_rows)
+    if ratio.low is not None and ratio.low >= WORTH_SAYING:
+        return (
+            f"{winner.deployment.runtime} computes {rows} {_times(ratio)} as fast as {native.deployment.runtime}, "
+            "on the same rows"
+        )
+    return f"at {rows} the runtime makes little difference: {_times(ratio)} {native.deployment.runtime}"
+
+
+def _batching_reason(points: Sequence[SpeedPoint], winner: SpeedPoint) -> str | None:
+    series = sorted(
+        (
+            (point.batch_rows, point.batch_time_ns.value)
+            for point in points
+            if point.deployment.artifact == winner.deployment.artifact
+            and point.deployment.runtime == winner.deployment.runtime
+            and _shape(point) == _shape(winner)
+        ),
+    )
+    if len(series) < 3 or winner.batch_rows == 1:
+        return None
+    fixed_ns, row_ns = call_cost(series)
+    share = fixed_ns / (fixed_ns + row_ns) if fixed_ns + row_ns > 0 else 0.0
+    single = _find(points, winner.deployment.artifact, _shape(winner), 1)
+    gain = "" if single is None else f": {_times(speed_ratio(winner, single))} the items/s of single rows"
+    return (
+        f"batching spreads the fixed cost of a call ({format_duration(fixed_ns)}, {format_fraction(share, 0)} of a "
+        f"call with one row){gain}"
+    )
+
+
+def call_cost(series: Sequence[tuple[int, float]]) -> tuple[float, float]:
+    """Fixed cost of a call and cost of a row, in ns: the non-negative least-squares line through (rows, time).
+
+    Each point is weighted by 1/time, since the error of a measured time grows with the time.
+    """
+    from scipy.optimize import nnls
+
+    rows = np.array([row for row, _ in series], dtype=float)
+    times = np.array([time for _, time in series], dtype=float)
+    solution, _ = nnls(np.column_stack([1 / times, rows / times]), np.ones(len(series)))
+    return float(solution[0]), float(solution[1])
+
+
+def _shape_reason(points: Sequence[SpeedPoint], winner: SpeedPoint) -> str | None:
+    others = [
+        point
+        for point in points
+        if point.deployment.artifact == winner.deployment.artifact
+        and point.deployment.runtime == winner.deployment.runtime
+        and point.batch_rows == winner.batch_rows
+        and _shape(point) != _shape(winner)
+        and len(point.blocks) >= 2
+    ]
+    if not others:
+        return None
+    best = max(others, key=lambda point: point.items_per_s.value)
+    ratio = speed_ratio(winner, best)
+    mine, theirs = (f"{threads} × {instances}" for threads, instances in (_shape(winner), _shape(best)))
+    if ratio.low is not None and ratio.low > 1:
+        return f"{mine} (threads × instances) gives {_times(ratio)} the items/s of {theirs}"
+    if sum(_shape(winner)) < sum(_shape(best)):
+        return f"more cores gain nothing that can be told: {mine} gives {_times(ratio)} the items/s of {theirs}"
+    return None
+
+
+def _int8_reason(search: Search, winner: SpeedPoint) -> str | None:
+    winning = next(one.artifact for one in search.assessed if one.artifact.name == winner.deployment.artifact)
+    int8 = next((one.artifact for one in search.assessed if one.artifact.precision == "int8"), None)
+    if int8 is None or winning.precision == "int8":
+        return None
+    other = _find(search.points, int8.name, _shape(winner), winner.batch_rows)
+    if other is None:
+        return None
+    ratio = speed_ratio(other, winner)
+    if ratio.low is not None and ratio.low >= 1:
+        return None
+    size = search.model.parameters
+    small = size is not None and size < 1_000_000
+    vnni = any("vnni" in flag or flag.startswith("amx") for flag in search.environment.cpu_flags)
+    cause = (
+        f"the model has only {format_number(size)} parameters, so there is little arithmetic to save"
+        if small and size is not None
+        else "this processor has no VNNI or AMX instructions"
+        if not vnni
+        else "quantising activations at run time costs what the arithmetic saves"
+    )
+    return f"int8 reaches {_times(ratio)} the items/s of {winning.precision}: {cause}"
+
+
+def advice_for(search: Search, winner: SpeedPoint | None) -> tuple[str, ...]:
+    """What the user could do to get a better or a surer answer."""
+    advice = [
+        f"{one.artifact.name}: about {verdict.rows_to_decide:,} rows would decide {verdict.objective}"
+        for one in search.assessed
+        for verdict in one.verdicts
+        if verdict.verdict == "cannot_tell" and verdict.rows_to_decide is not None
+    ]
+    if search.data is None:
+        advice.append("without --data the inputs were made up and nothing is known about quality: give labelled rows")
+    elif not search.labelled:
+        advice.append("the data have no labels, so quality was not measured: add a label column or array")
+    if any(refusal.reason.startswith("not tried: the budget") for refusal in search.refused):
+        advice.append("some deployments were not tried: a longer --budget would include them")
+    if winner is not None and not search.finalists:
+        advice.append("nothing was proven over HTTP: type the same command again to go on, or give a longer --budget")
+    if winner is None and search.assessed:
+        advice.append("no candidate meets the quality objectives, the original included: loosen them or retrain")
+    return tuple(advice)
+
+
+def _rows(count: int) -> str:
+    return "single rows" if count == 1 else f"batches of {count}"
+
+
+def _times(ratio: Estimate) -> str:
+    if ratio.low is None or ratio.high is None:
+        return f"{format_number(ratio.value)}×"
+    return f"{format_number(ratio.value)}× [{format_number(ratio.low)}, {format_number(ratio.high)}]"

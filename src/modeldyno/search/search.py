@@ -1,0 +1,267 @@
+"""The search itself: make and gate, race, prove, choose. Keeps the best so far, stops at the budget, can go on later.
+
+It knows what to ask and when to stop; how an artifact is made, a race run or a server started is the `Workshop`'s
+business. Each stage ends with the record saved, so a stopped search is taken over where it was. A race that was cut
+short is run again as a whole: its blocks are only comparable with blocks measured beside them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+
+from modeldyno.bench.standings import speed_ratio
+from modeldyno.clock import Clock
+from modeldyno.errors import DynoError
+from modeldyno.protocols import Progress
+from modeldyno.records.deployment import Deployment
+from modeldyno.records.objective import Objective
+from modeldyno.records.search import Assessed, Finalist, Refusal, Search, SpeedUp
+from modeldyno.records.speed import SpeedPoint
+from modeldyno.search.choose import best_finalist, quality_gate, shortlist
+from modeldyno.search.explain import advice_for, reasons_for
+
+RACE_SHARE = 0.4
+"""Of what is left of the budget when the artifacts are made: at least as much remains for proofs over the network."""
+QUALIFYING_SHARE = 0.08
+"""Of the budget: the length of a finalist's first proof."""
+SHORTEST_PROOF_NS = 2_000_000_000
+LONGEST_PROOF_NS = 20_000_000_000
+PROOF_OVERHEAD_NS = 3_000_000_000
+"""Starting a server, warming up and draining."""
+FINALISTS = 2
+
+
+class Workshop(Protocol):
+    """Does what the search asks for. Every method may be cut short by KeyboardInterrupt."""
+
+    def make_artifacts(self) -> tuple[list[Assessed], list[Refusal]]:
+        """The original and everything made from it, assessed; and what could not be made, with the reason."""
+        ...
+
+    def deployments(self, assessed: Sequence[Assessed]) -> list[Deployment]:
+        """The deployments worth racing, the reference first."""
+        ...
+
+    def race(
+        self,
+        deployments: Sequence[Deployment],
+        *,
+        deadline_ns: int,
+        longest_call_ns: float | None,
+        on_points: Callable[[tuple[SpeedPoint, ...]], None],
+    ) -> tuple[tuple[SpeedPoint, ...], list[Refusal]]:
+        """Measure them against each other; `on_points` gets the standings after each round."""
+        ...
+
+    def prove(self, point: SpeedPoint, *, duration_ns: int) -> Finalist:
+        """Serve a deployment in a process of its own and put it under the asked load for so long."""
+        ...
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The record of the search as it grows; every change is saved."""
+
+    search: Search
+    save: Callable[[Search], None]
+    clock: Clock
+
+    def note(self, stage: str | None = None, **changes: Any) -> None:
+        """Change fields; with `stage`, also mark that stage as done."""
+        if stage is not None:
+            changes["measured_at"] = {**self.search.measured_at, stage: self.clock.wall_time()}
+        self.search = msgspec.structs.replace(self.search, **changes)
+        self.save(self.search)
+
+    def has(self, stage: str) -> bool:
+        """Whether a stage was done, now or in an earlier session."""
+        return stage in self.search.measured_at
+
+
+def run_search(
+    search: Search, workshop: Workshop, *, clock: Clock, progress: Progress, save: Callable[[Search], None]
+) -> Search:
+    """Run or go on with a search until its budget is spent; Ctrl-C ends it early with what it has.
+
+    Returns:
+        The record with the winner, if there is one, and `state` complete or interrupted.
+    """
+    ledger = Ledger(search, save, clock)
+    started_ns = clock.now_ns()
+    try:
+        _make_and_gate(ledger, workshop)
+        if ledger.search.assessed:
+            _race(ledger, workshop, started_ns)
+            _prove(ledger, workshop, started_ns, progress)
+        state = "complete"
+    except KeyboardInterrupt:
+        state = "interrupted"
+    ledger.note(**conclusion(ledger.search), state=state, elapsed_ns=search.elapsed_ns + clock.now_ns() - started_ns)
+    return ledger.search
+
+
+def _make_and_gate(ledger: Ledger, workshop: Workshop) -> None:
+    if ledger.has("artifacts"):
+        return
+    assessed, refused = workshop.make_artifacts()
+    _, gated = quality_gate(assessed)
+    refused += [Refusal(name=name, stage="quality", reason=reason) for name, reason in gated]
+    ledger.note("artifacts", assessed=tuple(assessed), refused=tuple(refused))
+
+
+def _race(ledger: Ledger, workshop: Workshop, started_ns: int) -> None:
+    if ledger.has("race"):
+        return
+    admitted, _ = quality_gate(ledger.search.assessed)
+    if not admitted:
+        return
+    now_ns = ledger.clock.now_ns()
+    left_ns = max(0, started_ns + ledger.search.budget_ns - now_ns)
+    earlier = tuple(refusal for refusal in ledger.search.refused if refusal.stage != "bench")
+    points, left_out = workshop.race(
+        workshop.deployments(admitted),
+        deadline_ns=now_ns + round(RACE_SHARE * left_ns),
+        longest_call_ns=latency_limit_ns(ledger.search.objectives),
+        on_points=lambda points: ledger.note(points=points),
+    )
+    ledger.note("race", points=points, refused=(*earlier, *left_out))
+
+
+def _prove(ledger: Ledger, workshop: Workshop, started_ns: int, progress: Progress) -> None:
+    """First a short proof for each finalist and the reference, then a long one for the best of them."""
+    budget_ns, end_ns = ledger.search.budget_ns, started_ns + ledger.search.budget_ns
+    short_ns = min(LONGEST_PROOF_NS, max(SHORTEST_PROOF_NS, round(QUALIFYING_SHARE * budget_ns)))
+    contenders = _contenders(ledger.search)
+    for number, point in enumerate(contenders):
+        if _proven(ledger.search, point) is not None:
+            continue
+        is_first = number == 0
+        if not is_first and ledger.clock.now_ns() + short_ns + PROOF_OVERHEAD_NS > end_ns:
+            progress.say(f"budget spent: {point.deployment.label} stays unproven")
+            continue
+        _prove_one(ledger, workshop, point, short_ns)
+    if ledger.has("final"):
+        return
+    for _ in range(2):  # a final proof that fails or is not valid gives the next best one chance
+        lead = _lead(ledger.search)
+        left_ns = end_ns - ledger.clock.now_ns() - PROOF_OVERHEAD_NS
+        if lead is None or left_ns < SHORTEST_PROOF_NS:
+            return
+        _prove_one(ledger, workshop, lead.speed, min(LONGEST_PROOF_NS, left_ns))
+        after = _lead(ledger.search)
+        if after is not None and after.deployment == lead.deployment and _is_convincing(after):
+            ledger.note("final")
+            return
+
+
+def _is_convincing(finalist: Finalist) -> bool:
+    verdict = finalist.proof.verdict
+    return verdict.measurement == "valid" and all(one.verdict == "pass" for one in verdict.objectives)
+
+
+def _prove_one(ledger: Ledger, workshop: Workshop, point: SpeedPoint, duration_ns: int) -> None:
+    others = tuple(f for f in ledger.search.finalists if f.deployment != point.deployment)
+    try:
+        finalist = workshop.prove(point, duration_ns=duration_ns)
+    except DynoError as problem:
+        reason = f"{problem.what}: {problem.why}" if problem.why else problem.what
+        refusal = Refusal(name=point.deployment.label, stage="proof", reason=reason)
+        ledger.note(finalists=others, refused=(*ledger.search.refused, refusal))
+        return
+    ledger.note(finalists=(*others, finalist))
+
+
+def _contenders(search: Search) -> list[SpeedPoint]:
+    """Who is put under real load: the shortlist, then the model as it came for comparison."""
+    failed = {refusal.name for refusal in search.refused if refusal.stage == "proof"}
+    points = [point for point in search.points if point.deployment.label not in failed]
+    chosen = shortlist(points, precisions(search), size=FINALISTS, limit_ns=latency_limit_ns(search.objectives))
+    reference = reference_point(search)
+    return chosen if reference is None or reference in chosen else [*chosen, reference]
+
+
+def _proven(search: Search, point: SpeedPoint) -> Finalist | None:
+    return next((f for f in search.finalists if f.deployment == point.deployment), None)
+
+
+def _lead(search: Search) -> Finalist | None:
+    admitted = {one.artifact.name for one in quality_gate(search.assessed)[0]}
+    rivals = [f for f in search.finalists if f.deployment.artifact in admitted]
+    return best_finalist(rivals, search.objectives, precisions(search)) if rivals else None
+
+
+def latency_limit_ns(objectives: Sequence[Objective]) -> float | None:
+    """The tightest limit on any latency, which a batch's compute time must stay well below."""
+    limits = [one.limit for one in objectives if one.kind == "latency" and one.limit is not None]
+    return min(limits, default=None)
+
+
+def precisions(search: Search) -> dict[str, str]:
+    """Artifact name to precision."""
+    return {one.artifact.name: one.artifact.precision for one in search.assessed}
+
+
+def reference_point(search: Search) -> SpeedPoint | None:
+    """The model as it came: the original's own runtime, one thread, one instance, one row a call."""
+    return next(
+        (
+            point
+            for point in search.points
+            if point.deployment.artifact == "original"
+            and (point.deployment.session.threads, point.deployment.instances, point.batch_rows) == (1, 1, 1)
+        ),
+        None,
+    )
+
+
+def conclusion(search: Search) -> dict[str, Any]:
+    """Winner, speed-up, verdicts, reasons and advice, from what the record holds: a pure function of it."""
+    lead = _lead(search)
+    if lead is not None:
+        point, proof = lead.speed, lead.proof
+    else:
+        chosen = shortlist(search.points, precisions(search), size=1, limit_ns=latency_limit_ns(search.objectives))
+        if not chosen:
+            return {"winner": None, "verdicts": _failed_verdicts(search), "advice": advice_for(search, None)}
+        point, proof = chosen[0], None
+    assessed = next(one for one in search.assessed if one.artifact.name == point.deployment.artifact)
+    verdicts = (*assessed.verdicts, *(proof.verdict.objectives if proof is not None else ()))
+    speedup = speed_up(search, point)
+    decided = msgspec.structs.replace(search, winner=point.deployment, speedup=speedup, verdicts=verdicts)
+    return {
+        "winner": point.deployment,
+        "speedup": speedup,
+        "verdicts": verdicts,
+        "why": reasons_for(decided, point),
+        "advice": advice_for(decided, point),
+    }
+
+
+def _failed_verdicts(search: Search) -> tuple[Any, ...]:
+    original = next((one for one in search.assessed if one.artifact.name == "original"), None)
+    return original.verdicts if original is not None else ()
+
+
+def speed_up(search: Search, winner: SpeedPoint) -> SpeedUp | None:
+    """The winner against the model as it came; None when either was not measured side by side with the other."""
+    reference = reference_point(search)
+    if reference is None or len(reference.blocks) < 2:
+        return None
+    same = next(
+        (
+            point
+            for point in search.points
+            if point.deployment.artifact == "original"
+            and point.deployment.runtime == reference.deployment.runtime
+            and point.deployment.session.threads == point.deployment.instances == 1
+            and point.batch_rows == winner.batch_rows
+        ),
+        None,
+    )
+    return SpeedUp(
+        ratio=speed_ratio(winner, reference),
+        same_batch=speed_ratio(winner, same) if same is not None and len(same.blocks) >= 2 else None,
+        reference=reference,
+    )

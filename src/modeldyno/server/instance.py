@@ -1,0 +1,95 @@
+"""A session, and the thread that may run it."""
+
+import threading
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modeldyno.clock import Clock
+from modeldyno.protocols import Session, Tensors
+from modeldyno.server.call import Call
+
+
+class Handle(Protocol):
+    """What a loop returns for a timer."""
+
+    def cancel(self) -> None:
+        """Never call it."""
+        ...
+
+
+class Loop(Protocol):
+    """The part of an event loop that the batcher and its instances use."""
+
+    def call_soon(self, callback: Callable[..., object], *args: object) -> object:
+        """Call it in the next turn."""
+        ...
+
+    def call_soon_threadsafe(self, callback: Callable[..., object], *args: object) -> object:
+        """Call it in the next turn, from another thread."""
+        ...
+
+    def call_later(self, delay: float, callback: Callable[..., object], *args: object) -> Handle:
+        """Call it after `delay` seconds."""
+        ...
+
+
+class Computed(NamedTuple):
+    """What came out of one batch, and when `Session.run` began and ended."""
+
+    outputs: Tensors
+    error: Exception | None
+    began_ns: int
+    ended_ns: int
+
+
+Done = Callable[["Instance", list[Call], Computed], None]
+
+
+class Instance:
+    """Computes one batch at a time, where it is called or on its own thread."""
+
+    def __init__(self, session: Session, *, name: str, loop: Loop, clock: Clock, done: Done) -> None:
+        self._session = session
+        self._loop = loop
+        self._clock = clock
+        self._done = done
+        self._batches: SimpleQueue[list[Call] | None] = SimpleQueue()
+        # A daemon: a model that never returns must not keep a drained server from ending.
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def compute(self, calls: list[Call]) -> Computed:
+        """Merge the calls' inputs and run the session; an error of the model is a result like another."""
+        began_ns = self._clock.now_ns()
+        try:
+            inputs = calls[0].request.inputs if len(calls) == 1 else _merge(calls)
+            began_ns = self._clock.now_ns()
+            outputs = self._session.run(inputs)
+        except Exception as problem:  # noqa: BLE001 - a model may raise anything; it is told to the batch's clients
+            return Computed({}, problem, began_ns, self._clock.now_ns())
+        return Computed(outputs, None, began_ns, self._clock.now_ns())
+
+    def submit(self, calls: list[Call]) -> None:
+        """Compute on the thread; `done` is called on the loop."""
+        self._batches.put(calls)
+
+    def close(self, until_ns: int) -> None:
+        """End the thread after the batch it computes; wait for it until then."""
+        self._batches.put(None)
+        self._thread.join(max(0, until_ns - self._clock.now_ns()) / 1e9)
+
+    def _work(self) -> None:
+        while (calls := self._batches.get()) is not None:
+            computed = self.compute(calls)
+            try:
+                self._loop.call_soon_threadsafe(self._done, self, calls, computed)
+            except RuntimeError:
+                return  # the loop is closed: the server stopped waiting, and has counted these calls as cancelled
+
+
+def _merge(calls: Sequence[Call]) -> dict[str, NDArray[np.generic]]:
+    return {name: np.concatenate([call.request.inputs[name] for call in calls]) for name in calls[0].request.inputs}

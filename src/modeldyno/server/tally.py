@@ -1,0 +1,24 @@
+"""Counting what becomes of the requests."""
+
+from modeldyno.records.server import ServerAccount
+
+
+class Tally:
+    """Counts each request where it happens; `account` makes the record."""
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.answered = 0
+        self.failed = 0
+        self.cancelled = 0
+        self.refused = 0
+
+    def account(self) -> ServerAccount:
+        """The counts so far."""
+        return ServerAccount(
+            accepted=self.accepted,
+            answered=self.answered,
+            failed=self.failed,
+            cancelled=self.cancelled,
+            refused=self.refused,
+        )

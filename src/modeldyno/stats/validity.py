@@ -1,0 +1,144 @@
+"""Whether a run can be believed: each check returns a reason with its numbers and what to change, or None.
+
+The checks are about the instrument and the run, not about the server: a slow or failing server is a result. The
+exception is steadiness, without which there is no result. Thresholds let a virtual machine with two busy cores and
+a hiccup of 10 ms now and then pass, and a starved client fail; each states its own.
+"""
+
+import math
+
+import numpy as np
+
+from modeldyno.records.requests import Outcome
+from modeldyno.records.run import Summary
+from modeldyno.records.workload import EffectiveWorkload, Workload
+from modeldyno.stats.summary import rate_of
+from modeldyno.units import format_duration, format_fraction, format_rate
+
+LEAST_REQUESTS = 50
+RATE_TOLERANCE = 0.01
+MOST_CLIENT_CPU = 0.9
+_LATE_NS = 1_000_000
+_MOST_LATE_SHARE = 0.05
+_MEDIAN_LATENESS_NS = 250_000
+_MATERIAL_SHARE = 0.1
+
+
+def check_count(rows: np.ndarray) -> str | None:
+    """Enough requests ended to say anything at all."""
+    ended = int((~np.isin(rows["outcome"], (Outcome.INTERRUPTED, Outcome.NOT_SENT))).sum())
+    if ended >= LEAST_REQUESTS:
+        return None
+    return f"only {ended} requests were measured; plan {LEAST_REQUESTS} or more (--requests, or a longer run)"
+
+
+def check_not_sent(rows: np.ndarray) -> str | None:
+    """Every planned request was sent."""
+    missing = int((rows["outcome"] == Outcome.NOT_SENT).sum())
+    if not missing:
+        return None
+    return (
+        f"{missing:,} of {len(rows):,} planned requests were never sent: the client could not keep the schedule; "
+        "lower the rate, or add workers or connections"
+    )
+
+
+def check_stamps(rows: np.ndarray) -> str | None:
+    """No request was done before it was sent, or sent before it was planned."""
+    answered = rows[rows["outcome"] == Outcome.OK]
+    # A microsecond of grace: the plan is rounded to whole ns, and a timer may fire on the last tick before.
+    early = int((answered["sent_ns"] < answered["planned_ns"] - 1000).sum())
+    backwards = int((answered["done_ns"] < answered["sent_ns"]).sum())
+    if not early and not backwards:
+        return None
+    return (
+        f"{early + backwards:,} of {len(answered):,} answered requests have impossible stamps ({early:,} sent before "
+        f"their planned moment, {backwards:,} done before they were sent): the clock or the recorder is broken; "
+        "measure again and report it if it stays"
+    )
+
+
+def check_rate(rows: np.ndarray) -> str | None:
+    """The sends were spread over no more than 1 % more time than planned.
+
+    Compared with the planned moments of the same requests, not with the nominal rate: a Poisson schedule of 1,000
+    requests is 3 % off its nominal rate by chance, and that is no fault of the client.
+    """
+    sent = rows[rows["sent_ns"] >= 0]
+    planned, delivered = rate_of(sent["planned_ns"]), rate_of(sent["sent_ns"])
+    if len(sent) < 2 or planned == 0:
+        return "no rate was delivered: fewer than two requests were sent; is the server there?"
+    shortfall = 1 - delivered / planned
+    if shortfall <= RATE_TOLERANCE:
+        return None
+    return (
+        f"{format_rate(delivered)} were sent of {format_rate(planned)} planned, {format_fraction(shortfall)} less: the "
+        "client is the bottleneck; lower the rate or add workers"
+    )
+
+
+def check_lateness(rows: np.ndarray) -> str | None:
+    """Requests left on time: the response times show the server, not the client.
+
+    Lateness is charged to the response time in any case, so that it can only make the server look slower. It spoils
+    a run when the median send is late by more than 250 µs and a tenth of the median service time, or when more than
+    5 % are late by over 1 ms and that makes more than a tenth of the 99th percentile.
+    """
+    sent = rows[rows["sent_ns"] >= 0]
+    answered = rows[rows["outcome"] == Outcome.OK]
+    if not len(sent):
+        return None
+    late_ns = sent["sent_ns"] - sent["planned_ns"]
+    median = float(np.median(late_ns))
+    service = float(np.median(answered["done_ns"] - answered["sent_ns"])) if len(answered) else 0.0
+    if median > max(_MEDIAN_LATENESS_NS, _MATERIAL_SHARE * service):
+        return (
+            f"half of the sends were more than {format_duration(median)} late, against a median service time of "
+            f"{format_duration(service)}: the client is starved; lower the rate, add workers or free a core"
+        )
+    share = float((late_ns > _LATE_NS).mean())
+    if share <= _MOST_LATE_SHARE or not len(answered):
+        return None
+    response = float(np.quantile(answered["done_ns"] - answered["planned_ns"], 0.99))
+    served = float(np.quantile(answered["done_ns"] - answered["sent_ns"], 0.99))
+    if response - served <= _MATERIAL_SHARE * response:
+        return None
+    return (
+        f"{format_fraction(share)} of the sends were over 1 ms late, which moved p99 from {format_duration(served)} to "
+        f"{format_duration(response)}: the client was held up; lower the rate, add workers or free a core"
+    )
+
+
+def check_client_cpu(effective: EffectiveWorkload) -> str | None:
+    """The busiest sending process had CPU time to spare."""
+    if effective.client_cpu_fraction <= MOST_CLIENT_CPU:
+        return None
+    return (
+        f"the busiest sending process used {format_fraction(effective.client_cpu_fraction, 0)} of a core: the client "
+        "is the bottleneck; lower the rate or add workers"
+    )
+
+
+def note_conditions(summary: Summary, effective: EffectiveWorkload, workload: Workload) -> list[str]:
+    """What does not spoil a run but belongs beside its numbers."""
+    notes = []
+    if summary.answered == 0:
+        notes.append("no request was answered: service times, the split and Little's law could not be checked")
+    if math.isnan(effective.client_cpu_fraction):
+        notes.append("the client's CPU time could not be checked: it was not reported")
+    elif effective.client_cpu_fraction > 0.7:
+        notes.append(f"the busiest sending process used {format_fraction(effective.client_cpu_fraction, 0)} of a core")
+    if effective.connections >= workload.max_connections:
+        notes.append(
+            f"all {workload.max_connections} connections were open: some requests may have waited for one, "
+            "which is charged to their response time"
+        )
+    if effective.reconnects:
+        notes.append(f"{effective.reconnects:,} connections had to be opened anew during the run")
+    offset = abs(summary.rate_delivered_per_s / workload.rate_per_s - 1)
+    if workload.arrivals == "poisson" and offset > RATE_TOLERANCE:
+        notes.append(
+            f"{format_rate(summary.rate_delivered_per_s)} were delivered of a nominal "
+            f"{format_rate(workload.rate_per_s)}: a Poisson schedule of this length is off by chance"
+        )
+    return notes

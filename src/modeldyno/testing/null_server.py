@@ -1,0 +1,116 @@
+"""A server that does nothing but answer: `python -m modeldyno.testing.null_server --port 0`.
+
+It speaks enough of the Open Inference Protocol for a load generator to find a model and send requests, and answers
+each with the same valid binary tensors, unread. What a client measures against it is the client's own floor. The
+first line on stdout is its URL; it ends on SIGTERM or SIGINT.
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+from typing import cast
+
+import httptools
+import numpy as np
+import uvloop
+
+from modeldyno.records.signature import Signature, TensorSpec
+from modeldyno.wire.http1_head import format_response, format_tensors
+from modeldyno.wire.v2_documents import LIVE, READY, encode_error, encode_model_metadata, encode_server_metadata
+from modeldyno.wire.v2_request import InferRequest, OutputWish
+from modeldyno.wire.v2_response import InferResponseEncoder
+
+MODEL = "null"
+SIGNATURE = Signature(
+    inputs=(TensorSpec(name="input", datatype="FP32", shape=("batch", 64)),),
+    outputs=(TensorSpec(name="output", datatype="FP32", shape=("batch", 10)),),
+)
+
+
+def _infer_answer() -> bytes:
+    request = InferRequest({}, 1, 64, ((64,),), (OutputWish("output", binary=True),), None)
+    outputs = {"output": np.zeros((1, 10), np.float32)}
+    body, header_length = InferResponseEncoder(MODEL, "1", SIGNATURE).encode(request, outputs)
+    return format_tensors(body, header_length or 0)
+
+
+def _documents() -> dict[bytes, bytes]:
+    model = f"/v2/models/{MODEL}".encode()
+    return {
+        b"/v2": format_response(200, encode_server_metadata("modeldyno null server", "1")),
+        b"/v2/health/live": format_response(200, LIVE),
+        b"/v2/health/ready": format_response(200, READY),
+        model: format_response(200, encode_model_metadata(MODEL, ["1"], "null", SIGNATURE)),
+        model + b"/ready": format_response(200, READY),
+    }
+
+
+class _NullConnection(asyncio.Protocol):
+    """Counts the ends of requests and writes as many answers."""
+
+    def __init__(self, infer_answer: bytes, documents: dict[bytes, bytes]) -> None:
+        self._infer_answer = infer_answer
+        self._documents = documents
+        self._parser = httptools.HttpRequestParser(self)
+        self._target = b""
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.Protocol`."""
+        self._transport = cast(
+            "asyncio.Transport", transport
+        )  # a cast, since uvloop's transports are none of asyncio's
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the name is asyncio's
+        """See `asyncio.Protocol`."""
+        self._parser = None
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            if self._transport is not None:
+                self._transport.write(format_response(400, encode_error("not a valid HTTP/1.1 request")))
+                self._transport.close()
+
+    def on_url(self, url: bytes) -> None:
+        """Called by the parser."""
+        self._target = url
+
+    def on_message_complete(self) -> None:
+        """Called by the parser."""
+        if self._transport is None:
+            return
+        if self._target.endswith(b"/infer"):
+            self._transport.write(self._infer_answer)
+        else:
+            answer = self._documents.get(self._target)
+            self._transport.write(answer or format_response(404, encode_error("the null server has one model: null")))
+
+
+async def _serve(host: str, port: int) -> None:
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    infer_answer, documents = _infer_answer(), _documents()
+    server = await loop.create_server(lambda: _NullConnection(infer_answer, documents), host, port)
+    print(f"http://{host}:{server.sockets[0].getsockname()[1]}", flush=True)  # noqa: T201 - the caller reads it
+    await stopped.wait()
+    server.close()
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(prog="modeldyno.testing.null_server", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0, the default, takes any free one")
+    options = parser.parse_args(arguments)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(options.host, options.port))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

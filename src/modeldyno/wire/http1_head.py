@@ -1,0 +1,57 @@
+"""HTTP/1.1 answers as bytes (RFC 9112), and the W3C `Server-Timing` header."""
+
+from http import HTTPStatus
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+
+
+def format_response(
+    status: int,
+    body: bytes,
+    *,
+    content_type: bytes = b"application/json",
+    headers: bytes = b"",
+    without_body: bool = False,
+) -> bytes:
+    r"""A whole answer.
+
+    Args:
+        status: an HTTP status code.
+        body: the body; its length is announced even when it is left out.
+        content_type: its media type.
+        headers: further header lines, each ended by `\r\n`.
+        without_body: for the answer to a HEAD request.
+    """
+    head = b"%bContent-Type: %b\r\nContent-Length: %d\r\n%b\r\n" % (
+        _STATUS_LINES[status],
+        content_type,
+        len(body),
+        headers,
+    )
+    return head if without_body else head + body
+
+
+def format_tensors(body: bytes, header_length: int, headers: bytes = b"") -> bytes:
+    """A whole answer 200 of the binary tensor extension: `header_length` bytes of JSON, then tensors."""
+    return (
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n"
+        b"Inference-Header-Content-Length: %d\r\nContent-Length: %d\r\n%b\r\n%b"
+        % (header_length, len(body), headers, body)
+    )
+
+
+def format_server_timing(*, preprocess_ns: int, queue_ns: int, inference_ns: int, postprocess_ns: int) -> bytes:
+    """The header line of W3C Server Timing; `dur` is in ms, written to the ns; `total` is the sum."""
+    return (
+        b"Server-Timing: preprocess;dur=%.6f, queue;dur=%.6f, inference;dur=%.6f, postprocess;dur=%.6f,"
+        b" total;dur=%.6f\r\n"
+        % (
+            preprocess_ns / 1e6,
+            queue_ns / 1e6,
+            inference_ns / 1e6,
+            postprocess_ns / 1e6,
+            (preprocess_ns + queue_ns + inference_ns + postprocess_ns) / 1e6,
+        )
+    )

@@ -1,0 +1,92 @@
+"""Bytes of a server to HTTP/1.1 responses (RFC 9112), without a socket."""
+
+from typing import NamedTuple
+
+import httptools
+
+
+class MalformedResponseError(Exception):
+    """The bytes are not an HTTP/1.1 response; the connection cannot be used any further."""
+
+
+class HttpResponse(NamedTuple):
+    """One whole response."""
+
+    status: int
+    headers: dict[bytes, bytes]
+    """Names in lower case; a repeated header's values are joined by `, ` (RFC 9110, section 5.2)."""
+    body: bytes
+    keep_alive: bool
+    """Whether the server lets the connection be used again."""
+
+
+class ResponseReader:
+    """Collects what arrives on one connection into responses.
+
+    Chunked bodies, bodies with a length and answers without a body end by themselves; a body that only the end of
+    the connection delimits is completed by `end`. Interim answers (1xx) are skipped: a final one follows.
+    """
+
+    __slots__ = ("_body", "_complete", "_headers", "_in_body", "_parser")
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: dict[bytes, bytes] = {}
+        self._body: list[bytes] = []
+        self._complete: list[HttpResponse] = []
+        self._in_body = False
+
+    def feed(self, data: bytes) -> list[HttpResponse]:
+        """The responses that `data` completes, in order; usually none or one.
+
+        Raises:
+            MalformedResponseError: the bytes break the protocol.
+        """
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as problem:
+            raise MalformedResponseError("the server switched to another protocol") from problem
+        except httptools.HttpParserError as problem:
+            raise MalformedResponseError(str(problem)) from problem
+        if not self._complete:
+            return []
+        complete, self._complete = self._complete, []
+        return complete
+
+    def end(self) -> HttpResponse | None:
+        """The connection ended: the response that this completes (RFC 9112, section 6.3, rule 8), if any.
+
+        None means that nothing was under way, or that it was cut off.
+        """
+        if not self._in_body or b"content-length" in self._headers or b"transfer-encoding" in self._headers:
+            return None
+        self._in_body = False
+        return HttpResponse(self._parser.get_status_code(), self._headers, b"".join(self._body), keep_alive=False)
+
+    def on_message_begin(self) -> None:
+        """Parser callback: a response starts."""
+        self._headers = {}
+        self._body = []
+
+    def on_headers_complete(self) -> None:
+        """Parser callback: what follows is the body."""
+        self._in_body = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Parser callback: one header."""
+        key = name.lower()
+        known = self._headers.get(key)
+        self._headers[key] = value if known is None else known + b", " + value
+
+    def on_body(self, data: bytes) -> None:
+        """Parser callback: a piece of the body."""
+        self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        """Parser callback: the response is whole."""
+        status = self._parser.get_status_code()
+        self._in_body = False
+        if status < 200:
+            return
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._complete.append(HttpResponse(status, self._headers, body, self._parser.should_keep_alive()))

@@ -1,0 +1,82 @@
+"""Inference responses of the Open Inference Protocol v2 (HTTP), as a server writes them."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from modeldyno.protocols import Tensors
+from modeldyno.records.signature import Signature
+from modeldyno.wire.v2_request import InferRequest, OutputWish
+from modeldyno.wire.v2_tensors import encode_binary, encode_json
+
+_KNOWN_HEADERS = 256
+
+
+class InferBody(NamedTuple):
+    """The body of a request or a response."""
+
+    body: bytes
+    header_length: int | None
+    """Bytes of JSON before the binary tensors, for `Inference-Header-Content-Length`; None when all is JSON."""
+
+
+class InferResponseEncoder:
+    """Encodes the answers of one model; the JSON part of binary answers of the same shape is remembered."""
+
+    def __init__(self, name: str, version: str, signature: Signature) -> None:
+        self._prefix = b'{"model_name":%b,"model_version":%b' % (
+            msgspec.json.encode(name),
+            msgspec.json.encode(version),
+        )
+        self._datatypes = {spec.name: spec.datatype for spec in signature.outputs}
+        self._known: dict[tuple[object, ...], bytes] = {}
+
+    def encode(self, request: InferRequest, outputs: Tensors) -> InferBody:
+        """The answer to `request`: the outputs it wished for, in its order and form.
+
+        Raises:
+            WireError: an output cannot be put in JSON.
+        """
+        wishes, datatypes = request.wishes, self._datatypes
+        shapes = [outputs[name].shape for name, _ in wishes]
+        contents = [
+            encode_binary(outputs[name], datatypes[name]) if binary else encode_json(outputs[name], datatypes[name])
+            for name, binary in wishes
+        ]
+        is_binary = [binary for _, binary in wishes]
+        if request.id is None and all(is_binary):
+            sizes = map(len, contents)
+            key = (wishes, *shapes, *sizes)
+            header = self._known.get(key)
+            if header is None:
+                header = self._header(request.id, wishes, shapes, contents)
+                if len(self._known) >= _KNOWN_HEADERS:
+                    self._known.clear()
+                self._known[key] = header
+            return InferBody(b"".join((header, *contents)), len(header))
+        header = self._header(request.id, wishes, shapes, contents)
+        if not any(is_binary):
+            return InferBody(header, None)
+        tensors = [content for content, binary in zip(contents, is_binary, strict=True) if binary]
+        return InferBody(b"".join((header, *tensors)), len(header))
+
+    def _header(
+        self,
+        request_id: str | None,
+        wishes: tuple[OutputWish, ...],
+        shapes: list[tuple[int, ...]],
+        contents: list[bytes],
+    ) -> bytes:
+        tensors = []
+        for (name, binary), shape, content in zip(wishes, shapes, contents, strict=True):
+            tensors.append(
+                b'{"name":%b,"datatype":"%b","shape":%b,%b}'
+                % (
+                    msgspec.json.encode(name),
+                    self._datatypes[name].encode(),
+                    msgspec.json.encode(shape),
+                    b'"parameters":{"binary_data_size":%d}' % len(content) if binary else b'"data":' + content,
+                )
+            )
+        identity = b"" if request_id is None else b',"id":' + msgspec.json.encode(request_id)
+        return b'%b%b,"outputs":[%b]}' % (self._prefix, identity, b",".join(tensors))

@@ -1,0 +1,81 @@
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modeldyno.api.server_process import ServerProcess
+from modeldyno.clock import SystemClock
+from modeldyno.errors import ToolError
+from modeldyno.records.search import Search
+
+
+@pytest.fixture(scope="module")
+def url(tuned: tuple[Search, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    bundle = tuned[1] / "wine.bundle"
+    log = tmp_path_factory.mktemp("serving") / "server.log"
+    with ServerProcess(
+        "modeldyno", ["serve", str(bundle), "--port", "0", "--json"], log=log, clock=SystemClock()
+    ) as one:
+        yield json.loads(one.first_line)["url"]
+
+
+def test_an_ordinary_client_gets_the_answers_of_the_model(url: str, wine: Path) -> None:
+    import skops.io
+    import tritonclient.http as triton
+
+    rows = np.load(wine / "wine.npz")["X"]
+    model = skops.io.load(wine / "wine.skops", trusted=["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"])
+    client = triton.InferenceServerClient(url.removeprefix("http://"))
+    tensor = triton.InferInput("input", list(rows.shape), "FP32")
+    tensor.set_data_from_numpy(rows)
+    answers = client.infer("wine", [tensor]).as_numpy("label")
+    assert np.mean(model.predict(rows) == answers) > 0.8
+    client.close()
+
+
+def test_plain_json_works_as_from_curl(url: str, wine: Path) -> None:
+    row = np.load(wine / "wine.npz")["X"][:1]
+    body = {"inputs": [{"name": "input", "shape": [1, 13], "datatype": "FP32", "data": row.tolist()}]}
+    request = urllib.request.Request(f"{url}/v2/models/wine/infer", json.dumps(body).encode(), method="POST")  # noqa: S310 - our own server
+    with urllib.request.urlopen(request) as answer:  # noqa: S310
+        outputs = json.load(answer)["outputs"]
+    assert ["label", "probabilities"] == [output["name"] for output in outputs]
+
+
+def test_a_port_in_use_is_refused_and_named(url: str, tuned: tuple[Search, Path]) -> None:
+    port = url.rsplit(":", 1)[1]
+    command = [sys.executable, "-m", "modeldyno", "serve", str(tuned[1] / "wine.bundle"), "--port", port]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert 2 == result.returncode
+    assert port in result.stderr
+    assert "--port" in result.stderr
+
+
+def test_a_server_that_cannot_start_hands_on_its_own_words(tmp_path: Path) -> None:
+    process = ServerProcess("modeldyno", ["serve", "absent.bundle"], log=tmp_path / "log", clock=SystemClock())
+    with pytest.raises(ToolError) as caught, process:
+        pass
+    assert "absent.bundle" in caught.value.why
+
+
+def test_a_load_from_the_command_line_is_kept_and_reported(url: str, wine: Path, tmp_path: Path) -> None:
+    run = tmp_path / "one.run"
+    command = [
+        sys.executable, "-m", "modeldyno", "load", url, "--data", str(wine / "wine.npz"), "--rate", "100",
+        "--duration", "3s", "--slo", "p50<1s", "--out", str(run), "--json",
+    ]  # fmt: skip
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode in (0, 4), result.stderr
+    record = json.loads(result.stdout)
+    assert 300 == record["summary"]["requests"]
+    assert {"value", "low", "high"} == set(record["summary"]["response_time"]["p50_ns"])
+    assert record["verdict"]["measurement"] in ("valid", "invalid")
+    assert ["pass"] == [one["verdict"] for one in record["verdict"]["objectives"]]
+    page = subprocess.run([sys.executable, "-m", "modeldyno", "report", str(run)], capture_output=True, check=False)
+    assert 0 == page.returncode
+    assert (tmp_path / "one.html").stat().st_size > 10_000

@@ -1,0 +1,61 @@
+"""`modeldyno.policies.batching`."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modeldyno.policies.batching import BatchDecision, choose_batch
+
+rows_strategy = st.lists(st.integers(1, 50), min_size=1, max_size=20)
+
+
+def choose(rows: list[int], *, max_rows: int = 8, delay: int = 0, idle: int = 1, now: int = 100) -> BatchDecision:
+    return choose_batch(
+        rows, max_rows=max_rows, max_delay_ns=delay, idle_instances=idle, oldest_arrival_ns=100, now_ns=now
+    )
+
+
+@given(rows=rows_strategy, max_rows=st.integers(1, 60))
+def test_the_row_limit_is_kept_unless_one_request_alone_is_larger(rows: list[int], max_rows: int) -> None:
+    take = choose(rows, max_rows=max_rows).take
+    assert take >= 1
+    assert take == 1 or sum(rows[:take]) <= max_rows
+
+
+@given(rows=rows_strategy, max_rows=st.integers(1, 60))
+def test_no_request_that_fits_is_left_behind(rows: list[int], max_rows: int) -> None:
+    take = choose(rows, max_rows=max_rows).take
+    assert take == len(rows) or sum(rows[: take + 1]) > max_rows
+
+
+@given(rows=rows_strategy, max_rows=st.integers(1, 60))
+def test_taking_again_and_again_takes_every_request_once(rows: list[int], max_rows: int) -> None:
+    left = list(rows)
+    taken = []
+    while left:
+        take = choose(left, max_rows=max_rows).take
+        taken += left[:take]
+        left = left[take:]
+    assert rows == taken
+
+
+@given(rows=rows_strategy, delay=st.integers(0, 1000), now=st.integers(100, 2000))
+def test_nothing_waits_longer_than_the_delay(rows: list[int], delay: int, now: int) -> None:
+    decision = choose(rows, delay=delay, now=now)
+    assert decision.take > 0 or (decision.look_again_ns == 100 + delay and now < 100 + delay)
+
+
+def test_a_full_batch_does_not_wait() -> None:
+    assert BatchDecision(2, None) == choose([4, 4], delay=1000)
+    assert BatchDecision(1, None) == choose([5, 4], delay=1000)
+
+
+def test_a_batch_that_is_not_full_waits_for_company() -> None:
+    assert BatchDecision(0, 1100) == choose([4, 3], delay=1000)
+
+
+def test_nothing_is_taken_while_no_instance_is_idle() -> None:
+    assert BatchDecision(0, None) == choose([8, 8], idle=0)
+
+
+def test_an_empty_queue_gives_nothing() -> None:
+    assert BatchDecision(0, None) == choose([])

@@ -1,0 +1,30 @@
+"""`modeldyno.policies.placement`."""
+
+import pytest
+
+from modeldyno.policies.placement import INLINE_LIMIT_NS, ComputeTime, is_inline
+
+
+@pytest.mark.parametrize(
+    ("expected_ns", "instances", "inline"),
+    ((7_000, 1, True), (7_000, 2, False), (None, 1, False), (INLINE_LIMIT_NS + 1, 1, False)),
+)
+def test_only_what_is_known_to_be_short_runs_on_the_loop(
+    expected_ns: float | None, instances: int, *, inline: bool
+) -> None:
+    assert inline == is_inline(expected_ns, instances=instances)
+
+
+def test_sizes_are_known_apart() -> None:
+    times = ComputeTime()
+    times.observe(64, 7_000)
+    assert times.expected_ns(65) == 7_000
+    assert times.expected_ns(64_000) is None
+
+
+def test_a_slow_first_call_is_forgotten() -> None:
+    times = ComputeTime()
+    times.observe(64, 20_000_000)
+    for _ in range(30):
+        times.observe(64, 7_000)
+    assert is_inline(times.expected_ns(64), instances=1)

@@ -1,0 +1,131 @@
+"""Every text against its golden file; `RENEW_GOLDEN=1 pytest tests/reports` writes them anew: read the diff."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from tests.reports import samples
+
+from modeldyno.records.search import Search
+from modeldyno.records.verdict import MeasurementVerdict
+from modeldyno.reports.terminal.checkup import checkup_text
+from modeldyno.reports.terminal.evaluation import evaluation_text
+from modeldyno.reports.terminal.layout import WIDTH
+from modeldyno.reports.terminal.model import model_text
+from modeldyno.reports.terminal.profile import profile_text
+from modeldyno.reports.terminal.run import run_text
+from modeldyno.reports.terminal.search import search_text
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+
+
+def unlabelled() -> Search:
+    bare = tuple(replace(one, quality=None, change=None, verdicts=()) for one in samples.assessed())
+    return replace(samples.search(), labelled=False, assessed=bare, verdicts=samples.verdicts()[:1], advice=())
+
+
+def without_data() -> Search:
+    return replace(unlabelled(), data=None, rows=0, verdicts=())
+
+
+def interrupted_early() -> Search:
+    return replace(
+        samples.search(),
+        state="interrupted",
+        points=(),
+        finalists=(),
+        winner=None,
+        speedup=None,
+        verdicts=(),
+        why=(),
+        bundle=None,
+        report=None,
+    )
+
+
+def interrupted_before_the_proof() -> Search:
+    return replace(samples.search(), state="interrupted", finalists=(), resumed=True)
+
+
+def nothing_won() -> Search:
+    return replace(samples.search(), winner=None, speedup=None, finalists=(), verdicts=(), why=(), bundle=None)
+
+
+def invalid_proof() -> Search:
+    search = samples.search()
+    verdict = MeasurementVerdict(
+        measurement="invalid",
+        reasons=("412/s of 500/s were delivered: the client used 98 % of its processor; use more workers",),
+    )
+    finalists = tuple(replace(one, proof=replace(one.proof, verdict=verdict)) for one in search.finalists)
+    return replace(search, finalists=finalists)
+
+
+TEXTS: dict[str, Callable[[], str]] = {
+    "search": lambda: search_text(samples.search()),
+    "search-unlabelled": lambda: search_text(unlabelled()),
+    "search-without-data": lambda: search_text(without_data()),
+    "search-interrupted-early": lambda: search_text(interrupted_early()),
+    "search-interrupted-before-the-proof": lambda: search_text(interrupted_before_the_proof()),
+    "search-nothing-won": lambda: search_text(nothing_won()),
+    "search-invalid-proof": lambda: search_text(invalid_proof()),
+    "run": lambda: run_text(samples.run()),
+    "run-not-finished": lambda: run_text(
+        replace(samples.run(), state="running", summary=None, verdict=None, effective=None)
+    ),
+    "profile": lambda: profile_text(samples.profile()),
+    "profile-empty": lambda: profile_text(replace(samples.profile(), points=(), state="interrupted")),
+    "model": lambda: model_text(samples.model()),
+    "evaluation": lambda: evaluation_text(samples.evaluation()),
+    "evaluation-alone": lambda: evaluation_text(
+        replace(samples.evaluation(), reference=None, change=None, objectives=(), verdicts=())
+    ),
+    "checkup": lambda: checkup_text(samples.checkup()),
+    "checkup-all-well": lambda: checkup_text(replace(samples.checkup(), floor=None, findings=())),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_text_is_the_golden_one(name: str) -> None:
+    text = TEXTS[name]() + "\n"
+    path = GOLDEN / f"{name}.txt"
+    if os.environ.get("RENEW_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_text_fits_the_terminal_and_carries_no_escape_codes(name: str) -> None:
+    text = TEXTS[name]()
+    assert [line for line in text.splitlines() if len(line) > WIDTH] == []
+    assert text.replace("\n", "").isprintable()
+
+
+def test_there_is_a_golden_file_for_each_text_and_no_other() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(TEXTS)
+
+
+def test_the_verdict_comes_first_and_the_next_step_last() -> None:
+    lines = search_text(samples.search()).splitlines()
+    assert lines[0].startswith("PASS")
+    assert lines[-1] == "next       dyno serve out/digits.bundle"
+
+
+def test_the_next_step_can_be_pasted_into_a_shell() -> None:
+    text = search_text(replace(samples.search(), bundle="out/my model's.bundle"))
+    assert text.endswith("dyno serve 'out/my model'\"'\"'s.bundle'")
+
+
+def test_a_name_cannot_move_the_cursor() -> None:
+    assert "\x1b" not in search_text(samples.search("\x1b[2Jdigits"))
+
+
+def test_a_server_that_reports_nothing_is_said_to() -> None:
+    run = samples.run()
+    assert run.summary is not None
+    assert run.summary.split is not None
+    split = replace(run.summary.split, server_queue_ns=None, inference_ns=None)
+    text = run_text(replace(run, summary=replace(run.summary, split=split)))
+    assert "server queue, inference: not reported by the server" in " ".join(text.split())

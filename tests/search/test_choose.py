@@ -1,0 +1,89 @@
+from modeldyno.records.objective import parse_objectives
+from modeldyno.search.choose import best_finalist, quality_gate, shortlist
+from tests.search.samples import assessed, finalist, point
+
+PRECISIONS = {"original": "fp64", "onnx-fp32": "fp32", "onnx-int8": "int8"}
+
+
+def names(points: list) -> list[str]:  # type: ignore[type-arg]
+    return [one.deployment.artifact for one in points]
+
+
+def test_what_fails_the_quality_objective_goes_no_further_and_says_why() -> None:
+    passing, refused = quality_gate([assessed("original"), assessed("onnx-int8", "fail")])
+    assert ["original"] == [one.artifact.name for one in passing]
+    assert [("onnx-int8", "fails: it is fail")] == refused
+
+
+def test_what_cannot_be_told_is_never_preferred_to_what_passes() -> None:
+    passing, refused = quality_gate([assessed("original"), assessed("onnx-int8", "cannot_tell")])
+    assert ["original"] == [one.artifact.name for one in passing]
+    assert [("onnx-int8", "cannot tell: it is cannot_tell")] == refused
+
+
+def test_when_nobody_passes_the_undecided_go_on() -> None:
+    unsure, _ = quality_gate([assessed("original", "cannot_tell"), assessed("onnx-int8", "fail")])
+    assert ["original"] == [one.artifact.name for one in unsure]
+
+
+def test_when_everybody_fails_nobody_goes_on() -> None:
+    unsure, refused = quality_gate([assessed("original", "fail")])
+    assert [] == unsure
+    assert 1 == len(refused)
+
+
+def test_the_fastest_comes_first_and_each_shape_once() -> None:
+    points = [
+        point("onnx-fp32", 100, batch=8),
+        point("onnx-fp32", 200, batch=16),
+        point("original", 50),
+        point("onnx-fp32", 150, threads=2, batch=16),
+    ]
+    chosen = shortlist(points, PRECISIONS, size=3, limit_ns=None)
+    assert [("onnx-fp32", 1, 16), ("onnx-fp32", 2, 16), ("original", 1, 1)] == [
+        (one.deployment.artifact, one.deployment.session.threads, one.batch_rows) for one in chosen
+    ]
+
+
+def test_among_ties_the_simplest_is_chosen() -> None:
+    points = [
+        point("onnx-int8", 101, batch=32),
+        point("onnx-fp32", 100, threads=2, batch=32),
+        point("onnx-fp32", 100, batch=32),
+        point("onnx-fp32", 99.5, batch=16),
+    ]
+    (chosen,) = shortlist(points, PRECISIONS, size=1, limit_ns=None)
+    assert ("onnx-fp32", 1, 16) == (chosen.deployment.artifact, chosen.deployment.session.threads, chosen.batch_rows)
+
+
+def test_a_batch_that_eats_half_the_latency_limit_is_left_out() -> None:
+    points = [point("onnx-fp32", 1000, batch=64), point("onnx-fp32", 900, batch=8)]
+    (chosen,) = shortlist(points, PRECISIONS, size=1, limit_ns=100e6)
+    assert 8 == chosen.batch_rows
+
+
+def test_a_limit_that_nothing_meets_still_leaves_somebody_to_prove() -> None:
+    assert 1 == len(shortlist([point("onnx-fp32", 10)], PRECISIONS, size=1, limit_ns=1.0))
+
+
+def test_keeping_the_objectives_comes_before_speed() -> None:
+    fast, kept = finalist(point("onnx-int8", 200), "fail"), finalist(point("onnx-fp32", 100), "pass")
+    assert kept == best_finalist([fast, kept], (), PRECISIONS)
+
+
+def test_a_valid_measurement_comes_before_an_invalid_one() -> None:
+    doubtful, sound = finalist(point("onnx-int8", 200), valid=False), finalist(point("onnx-fp32", 100))
+    assert sound == best_finalist([doubtful, sound], (), PRECISIONS)
+
+
+def test_without_a_direction_the_faster_wins_and_ties_go_to_the_simpler() -> None:
+    fast, slow = finalist(point("onnx-fp32", 200)), finalist(point("original", 100))
+    assert fast == best_finalist([slow, fast], (), PRECISIONS)
+    tied = finalist(point("onnx-int8", 201))
+    assert fast == best_finalist([slow, tied, fast], (), PRECISIONS)
+
+
+def test_a_direction_decides_what_better_means() -> None:
+    lean = finalist(point("original", 10), memory=100)
+    fast = finalist(point("onnx-fp32", 200), memory=300)
+    assert lean == best_finalist([lean, fast], parse_objectives("memory"), PRECISIONS)

@@ -1,0 +1,210 @@
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from modeldyno.errors import ToolError
+from modeldyno.protocols import Silent
+from modeldyno.records.deployment import Deployment
+from modeldyno.records.search import Assessed, Finalist, Refusal, Search
+from modeldyno.records.speed import SpeedPoint
+from modeldyno.records.verdict import Answer
+from modeldyno.search.search import run_search
+from modeldyno.testing.clock import ManualClock
+from tests.search.samples import assessed, finalist, point, search
+
+SECOND = 1_000_000_000
+REFERENCE = point("original", 1_000)
+FAST = point("onnx-fp32", 50_000, batch=32)
+INT8 = point("onnx-int8", 40_000, batch=32)
+
+
+class ScriptedWorkshop:
+    """Takes the time it is told on a manual clock and answers what it is told."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.clock = clock
+        self.made: list[Assessed] = [assessed("original"), assessed("onnx-fp32"), assessed("onnx-int8", "fail", "int8")]
+        self.points: tuple[SpeedPoint, ...] = (FAST, REFERENCE)
+        self.answers: dict[str, Answer] = {}
+        self.invalid: set[str] = set()
+        self.broken: set[str] = set()
+        self.stop_at = ""
+        self.raced: list[Deployment] = []
+        self.proofs: list[tuple[str, int]] = []
+
+    def _maybe_stop(self, stage: str) -> None:
+        if self.stop_at == stage:
+            raise KeyboardInterrupt
+
+    def make_artifacts(self) -> tuple[list[Assessed], list[Refusal]]:
+        self._maybe_stop("make")
+        self.clock.advance_ns(5 * SECOND)
+        return self.made, []
+
+    def deployments(self, assessed: Sequence[Assessed]) -> list[Deployment]:
+        return [one.deployment for one in self.points if one.deployment.artifact in {a.artifact.name for a in assessed}]
+
+    def race(
+        self,
+        deployments: Sequence[Deployment],
+        *,
+        deadline_ns: int,
+        longest_call_ns: float | None,
+        on_points: Callable[[tuple[SpeedPoint, ...]], None],
+    ) -> tuple[tuple[SpeedPoint, ...], list[Refusal]]:
+        self.raced = list(deployments)
+        on_points(self.points)
+        self._maybe_stop("race")
+        self.clock.sleep_until_ns(deadline_ns)
+        return self.points, []
+
+    def prove(self, point: SpeedPoint, *, duration_ns: int) -> Finalist:
+        name = point.deployment.artifact
+        self._maybe_stop(f"prove {name}")
+        if name in self.broken:
+            raise ToolError("the server ended before it was ready", why="no memory")
+        self.clock.advance_ns(duration_ns + 2 * SECOND)
+        self.proofs.append((name, duration_ns // SECOND))
+        return finalist(point, self.answers.get(name, "pass"), valid=name not in self.invalid)
+
+
+class Shelf:
+    """Keeps every saved record."""
+
+    def __init__(self) -> None:
+        self.saved: list[Search] = []
+
+    def __call__(self, record: Search) -> None:
+        self.saved.append(record)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def workshop(clock: ManualClock) -> ScriptedWorkshop:
+    return ScriptedWorkshop(clock)
+
+
+def run(record: Search, workshop: ScriptedWorkshop, shelf: Shelf | None = None) -> Search:
+    return run_search(record, workshop, clock=workshop.clock, progress=Silent(), save=shelf or Shelf())
+
+
+def test_the_fastest_that_keeps_the_quality_wins_and_is_proven_longest(workshop: ScriptedWorkshop) -> None:
+    done = run(search(), workshop)
+    assert FAST.deployment == done.winner
+    assert "complete" == done.state
+    assert "onnx-fp32" == workshop.proofs[-1][0]
+    assert workshop.proofs[-1][1] > workshop.proofs[0][1]
+    assert ["pass", "pass"] == [one.verdict for one in done.verdicts]
+
+
+def test_what_failed_the_quality_gate_is_never_raced(workshop: ScriptedWorkshop) -> None:
+    workshop.points = (FAST, INT8, REFERENCE)
+    done = run(search(), workshop)
+    assert "onnx-int8" not in {one.artifact for one in workshop.raced}
+    assert ("onnx-int8", "quality") in {(one.name, one.stage) for one in done.refused}
+
+
+def test_the_speed_up_is_against_the_model_as_it_came(workshop: ScriptedWorkshop) -> None:
+    done = run(search(), workshop)
+    assert done.speedup is not None
+    assert pytest.approx(50.0) == done.speedup.ratio.value
+    assert REFERENCE == done.speedup.reference
+
+
+def test_the_model_as_it_came_is_proven_too_for_comparison(workshop: ScriptedWorkshop) -> None:
+    done = run(search(), workshop)
+    assert {"onnx-fp32", "original"} == {one.deployment.artifact for one in done.finalists}
+
+
+def test_the_budget_is_kept(workshop: ScriptedWorkshop) -> None:
+    done = run(search(budget_ns=60 * SECOND), workshop)
+    assert done.elapsed_ns <= 60 * SECOND
+
+
+def test_a_tiny_budget_still_proves_the_best(workshop: ScriptedWorkshop) -> None:
+    done = run(search(budget_ns=1 * SECOND), workshop)
+    assert [("onnx-fp32", 2)] == workshop.proofs
+    assert FAST.deployment == done.winner
+
+
+def test_a_finalist_that_fails_under_load_loses_to_one_that_holds(workshop: ScriptedWorkshop) -> None:
+    workshop.answers["onnx-fp32"] = "fail"
+    done = run(search(), workshop)
+    assert REFERENCE.deployment == done.winner
+
+
+def test_a_server_that_does_not_start_is_a_refusal_with_its_reason(workshop: ScriptedWorkshop) -> None:
+    workshop.broken.add("onnx-fp32")
+    done = run(search(), workshop)
+    assert REFERENCE.deployment == done.winner
+    assert ["the server ended before it was ready: no memory"] == [
+        one.reason for one in done.refused if one.stage == "proof"
+    ]
+
+
+def test_an_invalid_final_is_repeated_once(workshop: ScriptedWorkshop) -> None:
+    workshop.invalid.update({"onnx-fp32", "original"})
+    done = run(search(), workshop)
+    assert "complete" == done.state
+    assert 2 <= len([name for name, _ in workshop.proofs if name == "onnx-fp32"])
+
+
+def test_stopped_in_the_race_it_keeps_the_best_so_far_unproven(workshop: ScriptedWorkshop) -> None:
+    workshop.stop_at = "race"
+    done = run(search(), workshop)
+    assert "interrupted" == done.state
+    assert FAST.deployment == done.winner
+    assert () == done.finalists
+    assert any("nothing was proven" in line for line in done.advice)
+
+
+def test_stopped_before_anything_was_made_there_is_no_winner(workshop: ScriptedWorkshop) -> None:
+    workshop.stop_at = "make"
+    done = run(search(), workshop)
+    assert ("interrupted", None) == (done.state, done.winner)
+
+
+def test_a_stopped_search_goes_on_where_it_was(workshop: ScriptedWorkshop, clock: ManualClock) -> None:
+    workshop.stop_at = "prove original"
+    stopped = run(search(), workshop)
+    again = ScriptedWorkshop(clock)
+    done = run(stopped, again)
+    assert [] == again.raced
+    assert ["original", "onnx-fp32"] == [name for name, _ in again.proofs]
+    assert "complete" == done.state
+
+
+def test_a_race_that_was_cut_short_is_run_again_as_a_whole(workshop: ScriptedWorkshop, clock: ManualClock) -> None:
+    workshop.stop_at = "race"
+    stopped = run(search(), workshop)
+    again = ScriptedWorkshop(clock)
+    run(stopped, again)
+    assert 2 == len(again.raced)
+
+
+def test_every_stage_is_saved_before_the_next_begins(workshop: ScriptedWorkshop) -> None:
+    shelf = Shelf()
+    run(search(), workshop, shelf)
+    stages = list(dict.fromkeys(tuple(one.measured_at) for one in shelf.saved))
+    assert [("artifacts",), ("artifacts", "race"), ("artifacts", "race", "final")] == [one for one in stages if one]
+    assert "complete" == shelf.saved[-1].state
+
+
+def test_when_the_original_itself_fails_there_is_no_winner_but_its_evidence(
+    workshop: ScriptedWorkshop,
+) -> None:
+    workshop.made = [assessed("original", "fail")]
+    done = run(search(), workshop)
+    assert done.winner is None
+    assert ["it is fail"] == [one.evidence for one in done.verdicts]
+    assert any("the original included" in line for line in done.advice)
+
+
+def test_rows_that_would_decide_are_in_the_advice(workshop: ScriptedWorkshop) -> None:
+    workshop.made[2] = assessed("onnx-int8", "cannot_tell", "int8")
+    done = run(search(), workshop)
+    assert "onnx-int8: about 5,000 rows would decide accuracy_drop<=1%" in done.advice

@@ -1,0 +1,126 @@
+"""`modeldyno.wire.http1_request`."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modeldyno.wire.http1_request import RequestLimits, RequestReader
+
+LIMITS = RequestLimits(max_body_bytes=1000, max_head_bytes=2000, max_headers=10, max_target_bytes=100)
+POST = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nX-Two: a\r\nx-two: b\r\n\r\nhello"
+CHUNKED = (
+    b"POST /b?c=d HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nTrailer: t\r\n\r\n"
+)
+GET = b"GET /v2 HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+def test_a_whole_request_is_read() -> None:
+    (request,) = RequestReader(LIMITS).feed(POST)
+    assert (b"POST", b"/a", b"hello", True) == (request.method, request.target, bytes(request.body), request.keep_alive)
+    assert {b"host": b"h", b"content-length": b"5", b"x-two": b"a, b"} == request.headers
+
+
+@given(cuts=st.lists(st.integers(0, len(POST + CHUNKED + GET)), max_size=30))
+def test_the_requests_are_the_same_however_the_bytes_are_cut(cuts: list[int]) -> None:
+    stream = POST + CHUNKED + GET
+    reader = RequestReader(LIMITS)
+    marks = [0, *sorted(cuts), len(stream)]
+    requests = [request for start, stop in pairwise(marks) for request in reader.feed(stream[start:stop])]
+    assert reader.error is None
+    assert [(b"/a", b"hello"), (b"/b?c=d", b"abcdefg"), (b"/v2", b"")] == [
+        (request.target, bytes(request.body)) for request in requests
+    ]
+    assert not reader.is_reading
+
+
+def test_trailers_are_not_headers() -> None:
+    (request,) = RequestReader(LIMITS).feed(CHUNKED)
+    assert b"trailer" not in request.headers
+
+
+@pytest.mark.parametrize(
+    ("data", "keep_alive"),
+    (
+        (b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", False),
+        (b"GET / HTTP/1.0\r\n\r\n", False),
+        (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", True),
+    ),
+)
+def test_the_client_says_whether_it_asks_again(data: bytes, *, keep_alive: bool) -> None:
+    (request,) = RequestReader(LIMITS).feed(data)
+    assert keep_alive == request.keep_alive
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    (
+        (b"nonsense\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nbroken header\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: five\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: -5\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501),
+        (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\n", 415),
+        (b"POST / HTTP/1.1\r\nHost: h\r\nExpect: magic\r\nContent-Length: 5\r\n\r\n", 417),
+        (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n", 413),
+        (b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" + b"x" * 1001, 413),
+        (b"GET /" + b"a" * 101 + b" HTTP/1.1\r\nHost: h\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 2001 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 2001, 431),
+        (b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: a\r\n" % index for index in range(11)) + b"\r\n", 431),
+    ),
+)
+def test_a_breach_of_the_protocol_has_its_status(data: bytes, status: int) -> None:
+    reader = RequestReader(LIMITS)
+    assert [] == reader.feed(data)
+    assert reader.error is not None
+    assert status == reader.error.status
+
+
+def test_an_endless_head_is_broken_off_while_it_arrives() -> None:
+    reader = RequestReader(LIMITS)
+    reader.feed(b"GET / HTTP/1.1\r\nHost: h\r\nX: ")
+    for _ in range(20):
+        reader.feed(b"a" * 100)
+    assert reader.error is not None
+    assert reader.error.status == 431
+
+
+def test_many_small_requests_in_one_piece_are_not_a_long_head() -> None:
+    reader = RequestReader(LIMITS)
+    assert len(reader.feed(GET * 500)) == 500
+    assert reader.error is None
+
+
+def test_what_came_before_a_breach_is_still_returned() -> None:
+    reader = RequestReader(LIMITS)
+    assert len(reader.feed(GET + GET + b"nonsense\r\n\r\n")) == 2
+    assert reader.error is not None
+
+
+def test_an_offer_to_upgrade_is_ignored() -> None:
+    upgrade = b"GET /v2 HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n"
+    reader = RequestReader(LIMITS)
+    assert [b"/v2", b"/a"] == [request.target for request in reader.feed(upgrade + POST)]
+    assert reader.error is None
+
+
+def test_a_client_that_expects_100_continue_is_noticed_until_its_body_is_there() -> None:
+    reader = RequestReader(LIMITS)
+    reader.feed(b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+    assert reader.wants_continue
+    assert len(reader.feed(b"ab")) == 1
+    assert not reader.wants_continue
+
+
+def test_an_http_1_0_client_gets_no_100_continue() -> None:
+    reader = RequestReader(LIMITS)
+    reader.feed(b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+    assert not reader.wants_continue

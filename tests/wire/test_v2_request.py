@@ -1,0 +1,216 @@
+"""`modeldyno.wire.v2_request`: what is accepted, and that what is not is refused with its reason."""
+
+import json
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modeldyno.records.signature import Signature, TensorSpec
+from modeldyno.wire.errors import WireError
+from modeldyno.wire.v2_request import InferRequestDecoder, OutputWish
+
+SIGNATURE = Signature(
+    inputs=(
+        TensorSpec(name="x", datatype="FP32", shape=("batch", 3)),
+        TensorSpec(name="ids", datatype="INT8", shape=("batch",)),
+    ),
+    outputs=(
+        TensorSpec(name="y", datatype="FP32", shape=("batch", 2)),
+        TensorSpec(name="half", datatype="FP16", shape=("batch",)),
+    ),
+)
+ONE = Signature(
+    inputs=(TensorSpec(name="x", datatype="FP32", shape=("batch", 3)),),
+    outputs=(TensorSpec(name="y", datatype="FP32", shape=("batch",)),),
+)
+WORDS = Signature(
+    inputs=(TensorSpec(name="t", datatype="BYTES", shape=("batch", 2)),),
+    outputs=(TensorSpec(name="y", datatype="FP32", shape=("batch",)),),
+)
+X = {"name": "x", "datatype": "FP32", "shape": [1, 3], "data": [1, 2.5, 3]}
+IDS = {"name": "ids", "datatype": "INT8", "shape": [1], "data": [4]}
+ONLY_Y = [{"name": "y"}]
+
+
+def body(*inputs: Any, **others: Any) -> bytes:
+    return json.dumps({"inputs": list(inputs), "outputs": ONLY_Y, **others}).encode()
+
+
+def binary(size: Any, tensors: bytes, **changes: Any) -> tuple[bytes, int]:
+    tensor = {"name": "x", "datatype": "FP32", "shape": [1, 3], "parameters": {"binary_data_size": size}, **changes}
+    header = json.dumps({"inputs": [tensor]}).encode()
+    return header + tensors, len(header)
+
+
+@pytest.mark.parametrize("data", ([1, 2, 3, 4, 5, 6], [[1, 2, 3], [4, 5, 6]]))
+def test_data_may_be_flat_or_nested(data: list[Any]) -> None:
+    request = InferRequestDecoder(ONE).decode(body({**X, "shape": [2, 3], "data": data}))
+    np.testing.assert_array_equal(np.array([[1, 2, 3], [4, 5, 6]], np.float32), request.inputs["x"])
+    assert (2, 6) == (request.rows, request.elements)
+
+
+def test_inputs_are_brought_into_the_order_of_the_signature() -> None:
+    request = InferRequestDecoder(SIGNATURE).decode(body(IDS, X))
+    assert ["x", "ids"] == list(request.inputs)
+
+
+def test_binary_tensors_lie_in_the_order_of_the_request_not_of_the_signature() -> None:
+    inputs = [
+        {"name": "ids", "datatype": "INT8", "shape": [1], "parameters": {"binary_data_size": 1}},
+        {"name": "x", "datatype": "FP32", "shape": [1, 3], "parameters": {"binary_data_size": 12}},
+    ]
+    header = body(*inputs)
+    tensors = struct.pack("<b3f", 7, 1, 2, 3)
+    request = InferRequestDecoder(SIGNATURE).decode(header + tensors, len(header))
+    np.testing.assert_array_equal([7], request.inputs["ids"])
+    np.testing.assert_array_equal([[1, 2, 3]], request.inputs["x"])
+    assert request.inputs["x"].flags.aligned
+
+
+def test_json_and_binary_inputs_may_be_mixed() -> None:
+    header = body({"name": "x", "datatype": "FP32", "shape": [1, 3], "parameters": {"binary_data_size": 12}}, IDS)
+    request = InferRequestDecoder(SIGNATURE).decode(header + struct.pack("<3f", 1, 2, 3), len(header))
+    np.testing.assert_array_equal([4], request.inputs["ids"])
+
+
+def test_the_wish_of_one_output_wins_over_that_of_all() -> None:
+    outputs = [{"name": "half"}, {"name": "y", "parameters": {"binary_data": False}}]
+    request = InferRequestDecoder(SIGNATURE).decode(
+        body(X, IDS, outputs=outputs, parameters={"binary_data_output": True})
+    )
+    assert (OutputWish("half", binary=True), OutputWish("y", binary=False)) == request.wishes
+
+
+def test_without_outputs_all_are_given() -> None:
+    request = InferRequestDecoder(ONE).decode(body(X, outputs=[], id="abc", parameters={"priority": 1, "mine": "yes"}))
+    assert ((OutputWish("y", binary=False),), "abc") == (request.wishes, request.id)
+
+
+def test_nan_and_infinity_reach_the_model() -> None:
+    request = InferRequestDecoder(ONE).decode(*binary(12, struct.pack("<3f", np.nan, np.inf, 1)))
+    np.testing.assert_array_equal([[np.nan, np.inf, 1]], request.inputs["x"])
+
+
+def test_a_raw_request_is_the_only_inputs_data_and_its_answer_is_binary() -> None:
+    request = InferRequestDecoder(ONE).decode(struct.pack("<3f", 1, 2, 3), 0)
+    np.testing.assert_array_equal([[1, 2, 3]], request.inputs["x"])
+    assert (1, (OutputWish("y", binary=True),)) == (request.rows, request.wishes)
+
+
+def test_a_raw_request_may_have_one_varying_dimension() -> None:
+    signature = Signature(
+        inputs=(TensorSpec(name="x", datatype="INT16", shape=("batch", "length")),),
+        outputs=(TensorSpec(name="y", datatype="FP32", shape=("batch",)),),
+    )
+    assert InferRequestDecoder(signature).decode(b"\1\0\2\0", 0).inputs["x"].tolist() == [[1, 2]]
+
+
+def test_requests_of_other_row_shapes_have_another_batch_key() -> None:
+    signature = Signature(
+        inputs=(TensorSpec(name="x", datatype="FP32", shape=("batch", "length")),),
+        outputs=(TensorSpec(name="y", datatype="FP32", shape=("batch",)),),
+    )
+    decoder = InferRequestDecoder(signature)
+    keys = [decoder.decode(body({**X, "shape": shape})).batch_key for shape in ([1, 3], [3, 1])]
+    assert [((3,),), ((1,),)] == keys
+
+
+@pytest.mark.parametrize(
+    ("signature", "content", "reason"),
+    (
+        (ONE, b"", "not a valid inference request"),
+        (ONE, b"[1]", "not a valid inference request"),
+        (ONE, b"\xff\xfe", "not a valid inference request"),
+        (ONE, b'{"inputs":' + b"[" * 100_000, "not a valid inference request"),
+        (ONE, b"{}", "inputs"),
+        (ONE, body(), "input 'x' is missing"),
+        (ONE, body({**X, "name": "z"}), "unknown input 'z'; the model takes 'x'"),
+        (ONE, body(X, X), "given twice"),
+        (ONE, body({**X, "datatype": "FP64"}), "FP32, not 'FP64'"),
+        (ONE, body({**X, "datatype": "FLOAT"}), "no datatype of the protocol"),
+        (ONE, body({**X, "shape": [3]}), "the model takes ['batch', 3]"),
+        (ONE, body({**X, "shape": [1, 4], "data": [1, 2, 3, 4]}), "the model takes ['batch', 3]"),
+        (ONE, body({**X, "shape": [0, 3], "data": []}), "at least 1"),
+        (ONE, body({**X, "shape": [-1, 3]}), "at least 1"),
+        (ONE, body({**X, "shape": [10**30, 3]}), "takes"),
+        (ONE, body({**X, "shape": [1.5, 3]}), "shape"),
+        (ONE, body({**X, "data": [1, 2]}), "2 values"),
+        (ONE, body({**X, "data": [[1], [2, 3]]}), "not a regular array"),
+        (ONE, body({**X, "data": [[1, 2]]}), "nested as [1, 2]"),
+        (ONE, body({**X, "data": [[[1, 2, 3]]]}), "nested 3 deep"),
+        (ONE, body({**X, "data": 5}), "nested 0 deep"),
+        (ONE, body({**X, "data": ["1", 2, 3]}), "FP32 values"),
+        (ONE, body({**X, "data": [None, 2, 3]}), "FP32 values"),
+        (ONE, body({**X, "data": [1e39, 2, 3]}), "out of the range of FP32"),
+        (ONE, body(X).replace(b"2.5", b"NaN"), "not a valid inference request"),
+        (ONE, body({key: value for key, value in X.items() if key != "data"}), "neither data nor"),
+        (ONE, body({**X, "parameters": {"binary_data_size": 12}}), "both data and"),
+        (ONE, body({**X, "parameters": {"shared_memory_region": "r"}}), "shared memory is not offered"),
+        (ONE, body(X, outputs=[{"name": "z"}]), "unknown output 'z'"),
+        (ONE, body(X, outputs=ONLY_Y * 2), "asked for twice"),
+        (ONE, body(X, outputs=[{"name": "y", "parameters": {"classification": 3}}]), "'classification' is not offered"),
+        (ONE, body(X, outputs=[{"name": "y", "parameters": {"binary_data": "yes"}}]), "true or false"),
+        (ONE, body(X, parameters={"binary_data_output": 1}), "true or false"),
+        (ONE, body(X, id=7), "id"),
+        (SIGNATURE, body(X, {**IDS, "data": [128]}), "out of the range of INT8"),
+        (SIGNATURE, body(X, {**IDS, "data": [1.5]}), "INT8 values"),
+        (SIGNATURE, body(X, {**IDS, "data": [True]}), "INT8 values"),
+        (SIGNATURE, body(X, {**IDS, "shape": [2], "data": [1, 2]}), "differ in dimension 'batch': 1 and 2"),
+        (SIGNATURE, body(X, IDS, outputs=[]), "'half' is FP16"),
+    ),
+)
+def test_a_json_request_is_refused_with_its_reason(signature: Signature, content: bytes, reason: str) -> None:
+    with pytest.raises(WireError) as caught:
+        InferRequestDecoder(signature).decode(content)
+    assert reason in caught.value.message
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("signature", "request_body", "reason"),
+    (
+        (ONE, binary(8, bytes(8)), "takes 12 bytes; 8 were given"),
+        (ONE, binary(12, bytes(13)), "13 follow"),
+        (ONE, binary(12, bytes(11)), "11 follow"),
+        (ONE, binary(-12, bytes(12)), "not a number of bytes"),
+        (ONE, binary("12", bytes(12)), "not a number of bytes"),
+        (ONE, binary(True, bytes(1)), "not a number of bytes"),  # noqa: FBT003 - JSON's true
+        (ONE, (b"{}", 3), "Inference-Header-Content-Length is 3"),
+        (ONE, (bytes(24), 0), "takes 12 bytes; 24 were given"),
+        (SIGNATURE, (bytes(12), 0), "one input"),
+        (WORDS, (bytes(12), 0), "one element"),
+        (WORDS, binary(4, bytes(4), name="t", datatype="BYTES", shape=[1, 2]), "more than the 4 bytes"),
+        (WORDS, binary(9, b"\5\0\0\0abcde", name="t", datatype="BYTES", shape=[1, 2]), "has no length"),
+        (WORDS, binary(10, b"\1\0\0\0a\2\0\0\0b", name="t", datatype="BYTES", shape=[1, 2]), "runs past the end"),
+        (WORDS, binary(11, b"\1\0\0\0a\1\0\0\0bc", name="t", datatype="BYTES", shape=[1, 2]), "left over"),
+    ),
+)
+def test_a_binary_request_is_refused_with_its_reason(
+    signature: Signature, request_body: tuple[bytes, int], reason: str
+) -> None:
+    with pytest.raises(WireError) as caught:
+        InferRequestDecoder(signature).decode(*request_body)
+    assert reason in caught.value.message
+
+
+@given(st.binary(max_size=60), st.none() | st.integers(0, 80))
+def test_no_bytes_cause_anything_but_a_refusal(content: bytes, header_length: int | None) -> None:
+    try:
+        InferRequestDecoder(SIGNATURE).decode(content, header_length)
+    except WireError as problem:
+        assert problem.message  # noqa: PT017 - whether one is raised depends on the bytes
+
+
+def test_a_changed_body_behind_a_remembered_header_is_checked_again() -> None:
+    decoder = InferRequestDecoder(ONE)
+    content, length = binary(12, struct.pack("<3f", 1, 2, 3))
+    decoder.decode(content, length)
+    with pytest.raises(WireError, match="11 follow"):
+        decoder.decode(content[:-1], length)
+    np.testing.assert_array_equal(
+        [[4, 5, 6]], decoder.decode(content[:length] + struct.pack("<3f", 4, 5, 6), length).inputs["x"]
+    )
