@@ -162,6 +162,25 @@ def format_number_interval(value: float, low: float, high: float, unit: str = ""
     return _bracketed(format_number(value), format_number(low), format_number(high), unit)
 
 
+def format_scaled(value: float) -> str:
+    """A large number short enough for a column: `4,930`, `62.3 k`, `2.67 M`."""
+    divisor, suffix = _scale(value)
+    return f"{format_number(value / divisor)}{suffix}"
+
+
+def format_scaled_interval(value: float, low: float, high: float) -> str:
+    """A large number with its interval, the scale once: `2.67 M [2.60, 2.73]`."""
+    divisor, suffix = _scale(value)
+    middle, lower, upper = (format_number(part / divisor) for part in (value, low, high))
+    return _bracketed(middle, lower, upper, suffix)
+
+
+def _scale(value: float) -> tuple[float, str]:
+    if abs(value) >= 1e6:
+        return 1e6, " M"
+    return (1e3, " k") if abs(value) >= 1e4 else (1.0, "")
+
+
 def format_fraction_interval(value: float, low: float, high: float) -> str:
     """A fraction as percent with its interval: `97.3 % [95.8, 98.5]`."""
     middle, lower, upper = (format_fraction(part).removesuffix(" %") for part in (value, low, high))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from modeldyno.api.server_process import ServerProcess
@@ -61,6 +62,28 @@ def test_a_server_that_cannot_start_hands_on_its_own_words(tmp_path: Path) -> No
     with pytest.raises(ToolError) as caught, process:
         pass
     assert "absent.bundle" in caught.value.why
+
+
+def test_a_server_does_not_outlive_a_killed_search(tuned: tuple[Search, Path], tmp_path: Path) -> None:
+    script = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from modeldyno.api.server_process import ServerProcess\n"
+        "from modeldyno.clock import SystemClock\n"
+        f"arguments = ['serve', {str(tuned[1] / 'wine.bundle')!r}, '--port', '0', '--json']\n"
+        f"log = Path({str(tmp_path / 'log')!r})\n"
+        "with ServerProcess('modeldyno', arguments, log=log, clock=SystemClock()) as one:\n"
+        "    print(one.pid, flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as one:
+        assert one.stdout is not None
+        server = psutil.Process(int(one.stdout.readline()))
+        one.kill()
+    server.wait(timeout=60)
+    assert not server.is_running()
 
 
 def test_a_load_from_the_command_line_is_kept_and_reported(url: str, wine: Path, tmp_path: Path) -> None:

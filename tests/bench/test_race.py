@@ -1,5 +1,6 @@
 from collections.abc import Mapping
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -125,6 +126,15 @@ def test_an_entrant_with_one_block_has_nothing_to_say() -> None:
     one = entrant(clock, 10_000)
     one.blocks, one.call_times_ns = [1.0], [1]
     assert () == standings([one])
+
+
+def test_nobody_is_dropped_for_being_slower_than_one_with_more_cores() -> None:
+    clock = ManualClock()
+    wide, narrow, slow = entrant(clock, 1), entrant(clock, 2), entrant(clock, 3)
+    wide.deployment = msgspec.structs.replace(wide.deployment, instances=2)
+    wide.blocks, narrow.blocks, slow.blocks = [100.0] * 6, [40.0] * 6, [10.0] * 6
+    drop_the_slow([wide, narrow, slow])
+    assert [False, False, True] == [wide.dropped, narrow.dropped, slow.dropped]
 
 
 def test_one_unlucky_block_does_not_drop_anyone() -> None:

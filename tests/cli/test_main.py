@@ -133,7 +133,9 @@ def test_inspect_prints_the_record_on_request(workbench: Path, capsys: pytest.Ca
 
 def test_a_trusted_pickle_is_inspected(workbench: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == main(["inspect", f"{workbench}/iris.joblib", "--trust"])
-    assert "LogisticRegression" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "LogisticRegression" in said.out
+    assert "whatever code its author put in it" in said.err
 
 
 def test_a_failed_objective_exits_3(workbench: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,7 +67,13 @@ def point(
     )
 
 
-def finalist(speed: SpeedPoint, *answers: Answer, valid: bool = True, memory: int | None = None) -> Finalist:
+def finalist(
+    speed: SpeedPoint,
+    *answers: Answer,
+    valid: bool = True,
+    memory: int | None = None,
+    cpu_ns: float | None = None,
+) -> Finalist:
     workload = Workload(url="http://x", model="m", rate_per_s=1, requests=1, warmup_requests=0, seed=0)
     summary = Summary(
         requests=1, answered=1, failures={}, duration_ns=1, rate_asked_per_s=1, rate_delivered_per_s=1,
@@ -83,7 +89,7 @@ def finalist(speed: SpeedPoint, *answers: Answer, valid: bool = True, memory: in
         requested=workload,
         summary=summary,
         verdict=judged,
-        server_cpu_ns_per_request=None,
+        server_cpu_ns_per_request=cpu_ns,
         server_peak_memory_bytes=memory,
     )
     return Finalist(deployment=speed.deployment, speed=speed, proof=proof)

@@ -1,8 +1,15 @@
 from modeldyno.records.objective import parse_objectives
-from modeldyno.search.choose import best_finalist, quality_gate, shortlist
+from modeldyno.search.choose import Wishes, best_finalist, quality_gate, shortlist
 from tests.search.samples import assessed, finalist, point
 
 PRECISIONS = {"original": "fp64", "onnx-fp32": "fp32", "onnx-int8": "int8"}
+
+
+def wishes(objectives: str, rate_per_s: float = 1e9) -> Wishes:
+    return Wishes(parse_objectives(objectives) if objectives else (), rate_per_s, PRECISIONS)
+
+
+WISHES = wishes("")
 
 
 def names(points: list) -> list[str]:  # type: ignore[type-arg]
@@ -32,17 +39,22 @@ def test_when_everybody_fails_nobody_goes_on() -> None:
     assert 1 == len(refused)
 
 
-def test_the_fastest_comes_first_and_each_shape_once() -> None:
+def test_the_fastest_is_proven_and_the_fastest_on_one_core() -> None:
     points = [
         point("onnx-fp32", 100, batch=8),
         point("onnx-fp32", 200, batch=16),
         point("original", 50),
-        point("onnx-fp32", 150, threads=2, batch=16),
+        point("onnx-fp32", 300, threads=2, batch=16),
     ]
-    chosen = shortlist(points, PRECISIONS, size=3, limit_ns=None)
-    assert [("onnx-fp32", 1, 16), ("onnx-fp32", 2, 16), ("original", 1, 1)] == [
+    chosen = shortlist(points, WISHES)
+    assert [("onnx-fp32", 2, 16), ("onnx-fp32", 1, 16)] == [
         (one.deployment.artifact, one.deployment.session.threads, one.batch_rows) for one in chosen
     ]
+
+
+def test_when_the_fastest_needs_one_core_the_best_of_another_artifact_is_proven_too() -> None:
+    chosen = shortlist([point("onnx-fp32", 200), point("onnx-fp32", 150, batch=2), point("onnx-int8", 90)], WISHES)
+    assert ["onnx-fp32", "onnx-int8"] == names(chosen)
 
 
 def test_among_ties_the_simplest_is_chosen() -> None:
@@ -52,38 +64,63 @@ def test_among_ties_the_simplest_is_chosen() -> None:
         point("onnx-fp32", 100, batch=32),
         point("onnx-fp32", 99.5, batch=16),
     ]
-    (chosen,) = shortlist(points, PRECISIONS, size=1, limit_ns=None)
+    chosen = shortlist(points, WISHES)[0]
     assert ("onnx-fp32", 1, 16) == (chosen.deployment.artifact, chosen.deployment.session.threads, chosen.batch_rows)
 
 
 def test_a_batch_that_eats_half_the_latency_limit_is_left_out() -> None:
     points = [point("onnx-fp32", 1000, batch=64), point("onnx-fp32", 900, batch=8)]
-    (chosen,) = shortlist(points, PRECISIONS, size=1, limit_ns=100e6)
+    (chosen,) = shortlist(points, wishes("p99<100ms"))
     assert 8 == chosen.batch_rows
 
 
 def test_a_limit_that_nothing_meets_still_leaves_somebody_to_prove() -> None:
-    assert 1 == len(shortlist([point("onnx-fp32", 10)], PRECISIONS, size=1, limit_ns=1.0))
+    assert 1 == len(shortlist([point("onnx-fp32", 10)], wishes("p99<1ns")))
+
+
+def test_without_points_nobody_is_proven() -> None:
+    assert [] == shortlist([], WISHES)
 
 
 def test_keeping_the_objectives_comes_before_speed() -> None:
     fast, kept = finalist(point("onnx-int8", 200), "fail"), finalist(point("onnx-fp32", 100), "pass")
-    assert kept == best_finalist([fast, kept], (), PRECISIONS)
+    assert kept == best_finalist([fast, kept], WISHES)
 
 
 def test_a_valid_measurement_comes_before_an_invalid_one() -> None:
     doubtful, sound = finalist(point("onnx-int8", 200), valid=False), finalist(point("onnx-fp32", 100))
-    assert sound == best_finalist([doubtful, sound], (), PRECISIONS)
+    assert sound == best_finalist([doubtful, sound], WISHES)
 
 
 def test_without_a_direction_the_faster_wins_and_ties_go_to_the_simpler() -> None:
     fast, slow = finalist(point("onnx-fp32", 200)), finalist(point("original", 100))
-    assert fast == best_finalist([slow, fast], (), PRECISIONS)
+    assert fast == best_finalist([slow, fast], WISHES)
     tied = finalist(point("onnx-int8", 201))
-    assert fast == best_finalist([slow, tied, fast], (), PRECISIONS)
+    assert fast == best_finalist([slow, tied, fast], WISHES)
+
+
+def test_speed_far_beyond_the_asked_rate_is_equal_and_the_cheaper_request_wins() -> None:
+    wide = finalist(point("onnx-fp32", 2_000_000, instances=2, batch=64), cpu_ns=260_000)
+    lean = finalist(point("onnx-fp32", 1_500_000, batch=64), cpu_ns=150_000)
+    slow = finalist(point("original", 4_000), cpu_ns=140_000)
+    assert lean == best_finalist([wide, lean, slow], wishes("", rate_per_s=500))
+
+
+def test_costs_that_hardly_differ_are_equal_and_the_simpler_wins() -> None:
+    int8 = finalist(point("onnx-int8", 60_000), cpu_ns=149_000)
+    fp32 = finalist(point("onnx-fp32", 50_000), cpu_ns=150_000)
+    assert fp32 == best_finalist([int8, fp32], wishes("", rate_per_s=500))
+
+
+def test_before_the_final_what_could_not_be_told_is_held_against_nobody() -> None:
+    unsure = finalist(point("onnx-fp32", 200), "cannot_tell")
+    sure = finalist(point("original", 100), "pass")
+    assert sure == best_finalist([unsure, sure], WISHES)
+    assert unsure == best_finalist([unsure, sure], WISHES, is_final=False)
 
 
 def test_a_direction_decides_what_better_means() -> None:
     lean = finalist(point("original", 10), memory=100)
     fast = finalist(point("onnx-fp32", 200), memory=300)
-    assert lean == best_finalist([lean, fast], parse_objectives("memory"), PRECISIONS)
+    assert lean == best_finalist([lean, fast], wishes("memory"))
+    assert fast == best_finalist([lean, fast], wishes("throughput"))

@@ -90,9 +90,18 @@ def test_nothing_measured_is_a_summary_of_nothing() -> None:
 
 
 def test_the_needed_number_of_requests_is_the_number_at_which_it_is_given() -> None:
-    needed = requests_for(0.99, 1.0)
-    assert 400 <= needed <= 600
-    assert requests_for(0.99, 10.0) == pytest.approx(10 * needed, rel=0.01)
+    independent = np.random.default_rng(3).standard_exponential(4000)
+    needed = requests_for(independent, 0.99)
+    assert 400 <= needed <= 800
+    in_runs_of_ten = np.repeat(independent, 10)
+    assert requests_for(in_runs_of_ten, 0.99) == pytest.approx(10 * needed, rel=0.25)
+
+
+def test_a_median_that_wanders_with_the_clock_rate_does_not_take_the_tail_away() -> None:
+    random = np.random.default_rng(4)
+    clock = np.repeat(np.exp(random.normal(0, 0.12, 40)), 250)
+    wandering = random.lognormal(0, 0.3, 10_000) * clock
+    assert quantile_estimate(wandering, 0.99) is not None
 
 
 @given(st.integers(0, 2**32), st.integers(600, 3000), st.floats(0.3, 0.95))

@@ -2,6 +2,7 @@
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,16 @@ START_LIMIT_NS = 60_000_000_000
 STOP_LIMIT_S = 35.0
 
 
+def dying_with_us() -> list[str]:
+    """The words before a command that have the kernel end it when this process is killed outright.
+
+    `setpriv` (util-linux, on every Debian and Ubuntu) sets PR_SET_PDEATHSIG between fork and exec, where Python code
+    must not run in a process with threads. Without it, a killed search leaves its server behind.
+    """
+    setpriv = shutil.which("setpriv")
+    return [] if setpriv is None else [setpriv, "--pdeathsig", "TERM", "--"]
+
+
 class ServerProcess:
     """Starts `python -m MODULE ARGUMENTS`, waits for its first line, and always ends it.
 
@@ -28,7 +39,7 @@ class ServerProcess:
     """
 
     def __init__(self, module: str, arguments: Sequence[str], *, log: Path, clock: Clock) -> None:
-        self._command = [sys.executable, "-m", module, *arguments]
+        self._command = [*dying_with_us(), sys.executable, "-m", module, *arguments]
         self._log = log
         self._clock = clock
         self.first_line = ""

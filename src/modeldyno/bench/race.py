@@ -45,6 +45,11 @@ class Entrant:
     """A yardstick stays to the end, however slow: others are compared with it."""
 
     @property
+    def cores(self) -> int:
+        """Cores it keeps busy."""
+        return self.deployment.session.threads * self.deployment.instances
+
+    @property
     def batch_rows(self) -> int:
         """Rows in each call."""
         return self.deployment.batching.max_rows
@@ -171,9 +176,12 @@ def measure_block(entrant: Entrant, clock: Clock) -> None:
 
 
 def drop_the_slow(running: Sequence[Entrant]) -> None:
-    """Drop who cannot win any more: hopeless after a few blocks, or clearly slower once the interval says so."""
-    best = fastest(running)
+    """Drop who cannot win any more: hopeless after a few blocks, or clearly slower once the interval says so.
+
+    Nobody is dropped for being slower than somebody who uses more cores: a service may have to do with few.
+    """
     for entrant in running:
+        best = fastest([rival for rival in running if rival.cores <= entrant.cores])
         if entrant is best or entrant.keep:
             continue
         pairs = [mine / theirs for mine, theirs in zip(entrant.blocks, best.blocks, strict=True)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from modeldyno.bench.race import Entrant, fastest
+from modeldyno.bench.race import CLEARLY_SLOWER, Entrant, fastest
 from modeldyno.records.base import Estimate
 from modeldyno.records.speed import Comparative, SpeedPoint
 from modeldyno.stats.blocks import block_estimate, is_tie, paired_ratio
@@ -50,6 +50,6 @@ def _point(entrant: Entrant, best: Entrant) -> SpeedPoint:
 def _standing(entrant: Entrant, ratio: Estimate | None) -> Comparative:
     if ratio is None:
         return "best"
-    if entrant.dropped:
+    if entrant.dropped or (ratio.high is not None and ratio.high < CLEARLY_SLOWER):
         return "clearly_slower"
     return "tie" if is_tie(ratio, margin=SAME) else "slower"

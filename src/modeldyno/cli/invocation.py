@@ -13,6 +13,10 @@ from modeldyno import __version__
 from modeldyno.cli.terminal import Terminal
 from modeldyno.errors import DynoError, ExitCode, UsageError
 
+TRUST_WARNING = (
+    "warning: --trust lets the model file run whatever code its author put in it, with your rights, on this machine"
+)
+
 
 class Command(Protocol):
     """What a module under `cli.commands` offers."""
@@ -55,6 +59,8 @@ def invoke(verb: str, command: Command, arguments: Sequence[str]) -> int:
     try:
         parsed = parser_of(verb, command).parse_args(arguments)
         terminal.quiet = parsed.quiet
+        if getattr(parsed, "trust", False):
+            terminal.say(TRUST_WARNING)
         code = command.run(parsed, terminal)
         sys.stdout.flush()
     except DynoError as problem:

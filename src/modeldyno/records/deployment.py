@@ -40,4 +40,5 @@ class Deployment(Record, frozen=True, kw_only=True):
     def label(self) -> str:
         """One line for tables and logs."""
         shape = f"{self.session.threads} × {self.instances}"
-        return f"{self.runtime} {self.artifact}, {shape}, batch ≤ {self.batching.max_rows}"
+        batch = "batch 1" if self.batching.max_rows == 1 else f"batch ≤ {self.batching.max_rows}"
+        return f"{self.runtime} {self.artifact}, {shape}, {batch}"

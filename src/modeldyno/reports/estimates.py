@@ -14,6 +14,8 @@ from modeldyno.units import (
     format_fraction_interval,
     format_number,
     format_number_interval,
+    format_scaled,
+    format_scaled_interval,
 )
 
 MISSING = "–"
@@ -43,6 +45,14 @@ def number_text(estimate: Estimate | None, unit: str = "") -> str:
     if interval:
         return format_number_interval(estimate.value, *interval, unit=unit)
     return f"{format_number(estimate.value)}{unit}"
+
+
+def items_text(estimate: Estimate | None) -> str:
+    """Items per second: `2.67 M [2.60, 2.73]`."""
+    if estimate is None:
+        return MISSING
+    interval = _interval(estimate)
+    return format_scaled_interval(estimate.value, *interval) if interval else format_scaled(estimate.value)
 
 
 def ratio_text(estimate: Estimate | None) -> str:

@@ -31,22 +31,21 @@ def search_headline(search: Search) -> Headline:
         return _nothing_won(search)
     if proof is None:
         stopped = "the search was interrupted" if search.state == "interrupted" else "the search ended"
+        unproven = f"{stopped} before it was put under load, so nothing is claimed over the network."
         return Headline(
             answer="cannot_tell",
             title="Not proven",
-            detail=f"{gain}but {stopped} before it was put under load, so nothing is claimed over the network.",
+            detail=f"{gain}, but {unproven}" if gain else f"{unproven[0].upper()}{unproven[1:]}",
         )
     if proof.verdict.measurement == "invalid":
         return _invalid(proof.verdict)
     judged = _judged(search.verdicts)
     if judged.answer in ("fail", "cannot_tell"):
         return judged
-    return Headline(
-        answer=judged.answer,
-        title=judged.title,
-        detail=f"{gain}{_tail(proof.summary)}{failures_text(proof.summary.failures, proof.summary.requests)} "
-        f"at {format_rate(proof.requested.rate_per_s)}.",
-    )
+    failures = failures_text(proof.summary.failures, proof.summary.requests)
+    served = f"{_tail(proof.summary)}{failures} at {format_rate(proof.requested.rate_per_s)}."
+    detail = f"{gain}; over HTTP {served}" if gain else f"Over HTTP {served}"
+    return Headline(answer=judged.answer, title=judged.title, detail=detail)
 
 
 def run_headline(run: Run) -> Headline:
@@ -74,7 +73,9 @@ def run_headline(run: Run) -> Headline:
 def _gain(search: Search) -> str:
     if search.speedup is None:
         return ""
-    return f"{ratio_text(search.speedup.ratio)} the speed of the model as it came, "
+    same = search.speedup.same_batch
+    fairly = f" ({ratio_text(same)} at the same batch size)" if same is not None else ""
+    return f"In process {ratio_text(search.speedup.ratio)} the items/s of the model as it came{fairly}"
 
 
 def _tail(summary: Summary) -> str:

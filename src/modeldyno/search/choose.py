@@ -1,13 +1,41 @@
 """Pure choices of the search: who is good enough, who goes to the final, who wins."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from modeldyno.records.objective import Objective
+from modeldyno.records.objective import LATENCY_METRICS, Objective
 from modeldyno.records.search import Assessed, Finalist
 from modeldyno.records.speed import SpeedPoint
-from modeldyno.records.verdict import ObjectiveVerdict
 
 _PRECISION_ORDER = {"fp64": 0, "fp32": 0, "mixed": 1, "fp16": 1, "int8": 2}
+COMPUTE_SHARE = 0.5
+"""Of a latency limit: a batch that computes longer leaves too little for the queue and the wire."""
+HEADROOM = 10
+"""A deployment that computes this many times the asked rate is fast enough: more speed in process is of no use to a
+service at that rate, and what a request costs the server decides instead."""
+SAME_COST = 0.05
+"""Server CPU times a request closer than this are equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What decides between deployments, beside the measurements."""
+
+    objectives: tuple[Objective, ...]
+    rate_per_s: float
+    precisions: Mapping[str, str]
+    """Artifact name to precision."""
+
+    @property
+    def latency_limit_ns(self) -> float | None:
+        """The tightest limit on any latency."""
+        limits = [one.limit for one in self.objectives if one.kind == "latency" and one.limit is not None]
+        return min(limits, default=None)
+
+    @property
+    def direction(self) -> Objective | None:
+        """What the user asked to maximise or minimise, if anything."""
+        return next((one for one in self.objectives if not one.is_limit), None)
 
 
 def passes_quality(assessed: Assessed) -> bool:
@@ -28,76 +56,88 @@ def quality_gate(assessed: Sequence[Assessed]) -> tuple[list[Assessed], list[tup
 
 
 def _reason(assessed: Assessed) -> str:
-    return "; ".join(f"{_VERB[v.verdict]}: {v.evidence}" for v in assessed.verdicts if v.verdict != "pass")
+    words = {"fail": "fails", "cannot_tell": "cannot tell"}
+    return "; ".join(f"{words[v.verdict]}: {v.evidence}" for v in assessed.verdicts if v.verdict in words)
 
 
-_VERB = {"fail": "fails", "cannot_tell": "cannot tell", "pass": "passes"}
-
-
-def simplicity(point: SpeedPoint, precision: str) -> tuple[int, int, int, int]:
+def simplicity(point: SpeedPoint, wishes: Wishes) -> tuple[int, int, int, int]:
     """What decides between ties, smaller first: precision closest to the original, fewest cores, smallest batch."""
     deployment = point.deployment
-    cores = deployment.session.threads * deployment.instances
-    return (_PRECISION_ORDER.get(precision, 3), cores, deployment.instances, point.batch_rows)
+    precision = wishes.precisions.get(deployment.artifact, "")
+    return (_PRECISION_ORDER.get(precision, 3), cores_of(point), deployment.instances, point.batch_rows)
 
 
-def shortlist(
-    points: Sequence[SpeedPoint], precisions: dict[str, str], *, size: int, reserve: float = 0.5, limit_ns: float | None
-) -> list[SpeedPoint]:
-    """The points to prove, best first: the fastest by items per second, at most one for each artifact and shape.
+def cores_of(point: SpeedPoint) -> int:
+    """Cores that a deployment keeps busy when it computes."""
+    return point.deployment.session.threads * point.deployment.instances
 
-    Of each group of ties the simplest is taken. A batch whose compute time uses more than `reserve` of the latency
-    limit is left out, for the queue and the wire need the rest, unless nothing else is there.
+
+def shortlist(points: Sequence[SpeedPoint], wishes: Wishes) -> list[SpeedPoint]:
+    """Who is put under real load: the fastest by items per second, and the fastest on one core.
+
+    When the fastest needs one core only, the second is the fastest of another artifact. Of a group of ties the
+    simplest is taken. A batch that computes longer than `COMPUTE_SHARE` of the latency limit is left out, unless
+    nothing else is there.
     """
-    roomy = [p for p in points if limit_ns is None or p.batch_time_ns.value <= reserve * limit_ns] or list(points)
-    order = sorted(roomy, key=lambda p: -p.items_per_s.value)
-    chosen: list[SpeedPoint] = []
-    while order and len(chosen) < size:
-        lead = order[0]
-        tied = [p for p in order if _is_tied(p, lead)]
-        pick = min(tied, key=lambda p: simplicity(p, precisions.get(p.deployment.artifact, "")))
-        chosen.append(pick)
-        group = _group(pick)
-        order = [p for p in order if _group(p) != group]
-    return chosen
+    limit_ns = wishes.latency_limit_ns
+    roomy = [p for p in points if limit_ns is None or p.batch_time_ns.value <= COMPUTE_SHARE * limit_ns] or list(points)
+    if not roomy:
+        return []
+    lead = _simplest_of_the_fastest(roomy, wishes)
+    if cores_of(lead) > 1:
+        others = [p for p in roomy if cores_of(p) == 1]
+    else:
+        others = [p for p in roomy if p.deployment.artifact != lead.deployment.artifact]
+    return [lead, _simplest_of_the_fastest(others, wishes)] if others else [lead]
+
+
+def _simplest_of_the_fastest(points: Sequence[SpeedPoint], wishes: Wishes) -> SpeedPoint:
+    lead = max(points, key=lambda p: p.items_per_s.value)
+    return min((p for p in points if _is_tied(p, lead)), key=lambda p: simplicity(p, wishes))
 
 
 def _is_tied(point: SpeedPoint, lead: SpeedPoint) -> bool:
+    """Whether the intervals touch."""
     if point is lead:
         return True
     mine, theirs = point.items_per_s, lead.items_per_s
-    return (mine.high if mine.high is not None else mine.value) >= (
-        theirs.low if theirs.low is not None else theirs.value
-    )
+    highest = mine.high if mine.high is not None else mine.value
+    lowest = theirs.low if theirs.low is not None else theirs.value
+    return highest >= lowest
 
 
-def _group(point: SpeedPoint) -> tuple[str, str, int, int]:
-    d = point.deployment
-    return (d.artifact, d.runtime, d.session.threads, d.instances)
+def best_finalist(finalists: Sequence[Finalist], wishes: Wishes, *, is_final: bool = True) -> Finalist:
+    """The winner: objectives kept first, then the user's direction, then speed, then what a request costs.
 
+    Speed beyond `HEADROOM` times the asked rate counts as equal. Among those that are equal in speed the one whose
+    server spends the least CPU time a request wins; within `SAME_COST` of it, the simplest.
 
-def best_finalist(
-    finalists: Sequence[Finalist], objectives: Sequence[Objective], precisions: dict[str, str]
-) -> Finalist:
-    """The winner: most objectives kept first, then what the user asked to maximise or minimise, then speed.
-
-    Among equals in speed the simplest wins.
+    Args:
+        finalists: at least one.
+        wishes: what decides.
+        is_final: False when a longer proof will follow: then an objective that cannot be told counts as kept.
     """
-    direction = next((objective for objective in objectives if not objective.is_limit), None)
-    lead = max(finalists, key=lambda f: (*_standing(f), _worth(f, direction)))
-    rivals = [f for f in finalists if _standing(f) == _standing(lead) and _equal_worth(f, lead, direction)]
-    return min(rivals, key=lambda f: simplicity(f.speed, precisions.get(f.deployment.artifact, "")))
+    penalties = {"fail": 2, "cannot_tell": 1 if is_final else 0, "pass": 0}
+
+    def standing(finalist: Finalist) -> tuple[int, int]:
+        verdict = finalist.proof.verdict
+        return (-sum(penalties[one.verdict] for one in verdict.objectives), int(verdict.measurement == "valid"))
+
+    lead = max(finalists, key=lambda f: (*standing(f), _worth(f, wishes)))
+    rivals = [f for f in finalists if standing(f) == standing(lead) and _is_equal(f, lead, wishes)]
+    costs = [f.proof.server_cpu_ns_per_request for f in rivals]
+    known = [cost for cost in costs if cost is not None]
+    if known:
+        limit = min(known) * (1 + SAME_COST)
+        rivals = [f for f, cost in zip(rivals, costs, strict=True) if cost is not None and cost <= limit]
+    return min(rivals, key=lambda f: simplicity(f.speed, wishes))
 
 
-def _standing(finalist: Finalist) -> tuple[int, int]:
-    """Objectives not failed, then whether the measurement is valid: both more is better."""
-    verdicts: tuple[ObjectiveVerdict, ...] = finalist.proof.verdict.objectives
-    score = -sum({"fail": 2, "cannot_tell": 1, "pass": 0}[v.verdict] for v in verdicts)
-    return (score, int(finalist.proof.verdict.measurement == "valid"))
-
-
-def _worth(finalist: Finalist, direction: Objective | None) -> float:
-    if direction is None or direction.metric == "throughput":
+def _worth(finalist: Finalist, wishes: Wishes) -> float:
+    direction = wishes.direction
+    if direction is None:
+        return min(finalist.speed.items_per_s.value, HEADROOM * wishes.rate_per_s)
+    if direction.metric == "throughput":
         return finalist.speed.items_per_s.value
     value = _measured(finalist, direction)
     return float("-inf") if value is None else -value
@@ -107,16 +147,16 @@ def _measured(finalist: Finalist, direction: Objective) -> float | None:
     if direction.metric == "memory":
         return finalist.proof.server_peak_memory_bytes
     if direction.kind == "latency":
-        from modeldyno.records.objective import LATENCY_METRICS
-
         estimate = getattr(finalist.proof.summary.response_time, f"{LATENCY_METRICS[direction.metric]}_ns")
-        return None if estimate is None else estimate.value
+        return None if estimate is None else float(estimate.value)
     return None
 
 
-def _equal_worth(one: Finalist, lead: Finalist, direction: Objective | None) -> bool:
+def _is_equal(one: Finalist, lead: Finalist, wishes: Wishes) -> bool:
     if one is lead:
         return True
-    if direction is None or direction.metric == "throughput":
-        return _is_tied(one.speed, lead.speed)
-    return False
+    direction = wishes.direction
+    if direction is not None and direction.metric != "throughput":
+        return False
+    is_enough = direction is None and _worth(one, wishes) >= HEADROOM * wishes.rate_per_s
+    return is_enough or _is_tied(one.speed, lead.speed)

@@ -6,9 +6,10 @@ import numpy as np
 
 from modeldyno.bench.standings import speed_ratio
 from modeldyno.records.base import Estimate
+from modeldyno.records.deployment import Deployment
 from modeldyno.records.search import Search
 from modeldyno.records.speed import SpeedPoint
-from modeldyno.units import format_duration, format_fraction, format_number
+from modeldyno.units import format_duration, format_fraction, format_number, format_rate
 
 WORTH_SAYING = 1.1
 """A factor below this is not given as a reason."""
@@ -19,8 +20,9 @@ def reasons_for(search: Search, winner: SpeedPoint) -> tuple[str, ...]:
     sentences = (
         _runtime_reason(search.points, winner),
         _batching_reason(search.points, winner),
-        _shape_reason(search.points, winner),
+        _shape_reason(search, winner),
         _int8_reason(search, winner),
+        _cost_reason(search, winner),
     )
     return tuple(sentence for sentence in sentences if sentence)
 
@@ -70,12 +72,14 @@ def _batching_reason(points: Sequence[SpeedPoint], winner: SpeedPoint) -> str | 
     if len(series) < 3 or winner.batch_rows == 1:
         return None
     fixed_ns, row_ns = call_cost(series)
-    share = fixed_ns / (fixed_ns + row_ns) if fixed_ns + row_ns > 0 else 0.0
+    if row_ns == 0:
+        return None  # the line through the points has no slope: noise, nothing to explain
+    share = fixed_ns / (fixed_ns + row_ns)
     single = _find(points, winner.deployment.artifact, _shape(winner), 1)
     gain = "" if single is None else f": {_times(speed_ratio(winner, single))} the items/s of single rows"
+    part = "nearly all" if share > 0.995 else format_fraction(share, 0)
     return (
-        f"batching spreads the fixed cost of a call ({format_duration(fixed_ns)}, {format_fraction(share, 0)} of a "
-        f"call with one row){gain}"
+        f"batching spreads the fixed cost of a call ({format_duration(fixed_ns)}, {part} of a call with one row){gain}"
     )
 
 
@@ -92,10 +96,10 @@ def call_cost(series: Sequence[tuple[int, float]]) -> tuple[float, float]:
     return float(solution[0]), float(solution[1])
 
 
-def _shape_reason(points: Sequence[SpeedPoint], winner: SpeedPoint) -> str | None:
+def _shape_reason(search: Search, winner: SpeedPoint) -> str | None:
     others = [
         point
-        for point in points
+        for point in search.points
         if point.deployment.artifact == winner.deployment.artifact
         and point.deployment.runtime == winner.deployment.runtime
         and point.batch_rows == winner.batch_rows
@@ -109,9 +113,13 @@ def _shape_reason(points: Sequence[SpeedPoint], winner: SpeedPoint) -> str | Non
     mine, theirs = (f"{threads} × {instances}" for threads, instances in (_shape(winner), _shape(best)))
     if ratio.low is not None and ratio.low > 1:
         return f"{mine} (threads × instances) gives {_times(ratio)} the items/s of {theirs}"
-    if sum(_shape(winner)) < sum(_shape(best)):
-        return f"more cores gain nothing that can be told: {mine} gives {_times(ratio)} the items/s of {theirs}"
-    return None
+    if ratio.high is not None and ratio.high < 1:
+        headroom = format_number(winner.items_per_s.value / search.rate_per_s, 2)
+        return (
+            f"{theirs} (threads × instances) computes {_times(speed_ratio(best, winner))} as fast, but {mine} can do "
+            f"{headroom} times the asked rate already, and costs less a request"
+        )
+    return f"other cores make no difference that can be told: {mine} gives {_times(ratio)} the items/s of {theirs}"
 
 
 def _int8_reason(search: Search, winner: SpeedPoint) -> str | None:
@@ -136,6 +144,26 @@ def _int8_reason(search: Search, winner: SpeedPoint) -> str | None:
         else "quantising activations at run time costs what the arithmetic saves"
     )
     return f"int8 reaches {_times(ratio)} the items/s of {winning.precision}: {cause}"
+
+
+def _cost_reason(search: Search, winner: SpeedPoint) -> str | None:
+    """What a request costs the server, against the model as it came under the same load."""
+    costs = {f.deployment: f.proof.server_cpu_ns_per_request for f in search.finalists}
+    mine = costs.pop(winner.deployment, None)
+    if mine is None:
+        return None
+    others = [
+        f"{format_duration(cost)} with {'the model as it came' if _is_reference(one) else one.label}"
+        for one, cost in costs.items()
+        if cost is not None
+    ]
+    against = f", {' and '.join(others)}" if others else ""
+    return f"served at {format_rate(search.rate_per_s)} a request costs {format_duration(mine)} of server CPU{against}"
+
+
+def _is_reference(deployment: Deployment) -> bool:
+    is_one_lane = deployment.session.threads == deployment.instances == deployment.batching.max_rows == 1
+    return deployment.artifact == "original" and is_one_lane
 
 
 def advice_for(search: Search, winner: SpeedPoint | None) -> tuple[str, ...]:

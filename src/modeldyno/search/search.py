@@ -16,10 +16,9 @@ from modeldyno.clock import Clock
 from modeldyno.errors import DynoError
 from modeldyno.protocols import Progress
 from modeldyno.records.deployment import Deployment
-from modeldyno.records.objective import Objective
 from modeldyno.records.search import Assessed, Finalist, Refusal, Search, SpeedUp
 from modeldyno.records.speed import SpeedPoint
-from modeldyno.search.choose import best_finalist, quality_gate, shortlist
+from modeldyno.search.choose import Wishes, best_finalist, quality_gate, shortlist
 from modeldyno.search.explain import advice_for, reasons_for
 
 RACE_SHARE = 0.4
@@ -30,7 +29,6 @@ SHORTEST_PROOF_NS = 2_000_000_000
 LONGEST_PROOF_NS = 20_000_000_000
 PROOF_OVERHEAD_NS = 3_000_000_000
 """Starting a server, warming up and draining."""
-FINALISTS = 2
 
 
 class Workshop(Protocol):
@@ -123,7 +121,7 @@ def _race(ledger: Ledger, workshop: Workshop, started_ns: int) -> None:
     points, left_out = workshop.race(
         workshop.deployments(admitted),
         deadline_ns=now_ns + round(RACE_SHARE * left_ns),
-        longest_call_ns=latency_limit_ns(ledger.search.objectives),
+        longest_call_ns=wishes_of(ledger.search).latency_limit_ns,
         on_points=lambda points: ledger.note(points=points),
     )
     ledger.note("race", points=points, refused=(*earlier, *left_out))
@@ -145,7 +143,7 @@ def _prove(ledger: Ledger, workshop: Workshop, started_ns: int, progress: Progre
     if ledger.has("final"):
         return
     for _ in range(2):  # a final proof that fails or is not valid gives the next best one chance
-        lead = _lead(ledger.search)
+        lead = _lead(ledger.search, is_final=False)
         left_ns = end_ns - ledger.clock.now_ns() - PROOF_OVERHEAD_NS
         if lead is None or left_ns < SHORTEST_PROOF_NS:
             return
@@ -177,7 +175,7 @@ def _contenders(search: Search) -> list[SpeedPoint]:
     """Who is put under real load: the shortlist, then the model as it came for comparison."""
     failed = {refusal.name for refusal in search.refused if refusal.stage == "proof"}
     points = [point for point in search.points if point.deployment.label not in failed]
-    chosen = shortlist(points, precisions(search), size=FINALISTS, limit_ns=latency_limit_ns(search.objectives))
+    chosen = shortlist(points, wishes_of(search))
     reference = reference_point(search)
     return chosen if reference is None or reference in chosen else [*chosen, reference]
 
@@ -186,21 +184,17 @@ def _proven(search: Search, point: SpeedPoint) -> Finalist | None:
     return next((f for f in search.finalists if f.deployment == point.deployment), None)
 
 
-def _lead(search: Search) -> Finalist | None:
+def _lead(search: Search, *, is_final: bool = True) -> Finalist | None:
+    """The best finalist; before the final, what a short proof could not tell is held against nobody."""
     admitted = {one.artifact.name for one in quality_gate(search.assessed)[0]}
     rivals = [f for f in search.finalists if f.deployment.artifact in admitted]
-    return best_finalist(rivals, search.objectives, precisions(search)) if rivals else None
+    return best_finalist(rivals, wishes_of(search), is_final=is_final) if rivals else None
 
 
-def latency_limit_ns(objectives: Sequence[Objective]) -> float | None:
-    """The tightest limit on any latency, which a batch's compute time must stay well below."""
-    limits = [one.limit for one in objectives if one.kind == "latency" and one.limit is not None]
-    return min(limits, default=None)
-
-
-def precisions(search: Search) -> dict[str, str]:
-    """Artifact name to precision."""
-    return {one.artifact.name: one.artifact.precision for one in search.assessed}
+def wishes_of(search: Search) -> Wishes:
+    """What decides between the deployments of this search."""
+    precisions = {one.artifact.name: one.artifact.precision for one in search.assessed}
+    return Wishes(search.objectives, search.rate_per_s, precisions)
 
 
 def reference_point(search: Search) -> SpeedPoint | None:
@@ -222,7 +216,7 @@ def conclusion(search: Search) -> dict[str, Any]:
     if lead is not None:
         point, proof = lead.speed, lead.proof
     else:
-        chosen = shortlist(search.points, precisions(search), size=1, limit_ns=latency_limit_ns(search.objectives))
+        chosen = shortlist(search.points, wishes_of(search))
         if not chosen:
             return {"winner": None, "verdicts": _failed_verdicts(search), "advice": advice_for(search, None)}
         point, proof = chosen[0], None

@@ -40,7 +40,7 @@ def judge_objective(
         return None
     verdict: ObjectiveVerdict | None = None
     if objective.metric in _FRACTIONS:
-        verdict = _judge_percentile(objective, response_times(rows), summary)
+        verdict = _judge_percentile(objective, response_times(rows))
     elif objective.metric in LATENCY_METRICS:
         verdict = _judge_mean_or_max(objective, response_times(rows))
     elif objective.metric == "error_rate":
@@ -52,11 +52,11 @@ def judge_objective(
     return verdict
 
 
-def _judge_percentile(objective: Objective, response_ns: Floats, summary: Summary) -> ObjectiveVerdict:
+def _judge_percentile(objective: Objective, response_ns: Floats) -> ObjectiveVerdict:
     fraction, limit = _FRACTIONS[objective.metric], objective.limit
     found = quantile_bounds(response_ns, (fraction,))[0]
     if limit is None or found is None or found.low is None or found.high is None:
-        return _judge_unsupported_percentile(objective, response_ns, summary)
+        return _judge_unsupported_percentile(objective, response_ns)
     count = f"{len(response_ns):,} requests"
     if math.isinf(found.value):
         failures = int(np.isinf(response_ns).sum())
@@ -72,7 +72,7 @@ def _judge_percentile(objective: Objective, response_ns: Floats, summary: Summar
     return _verdict(objective, "cannot_tell", measured, f"{shown}; {_more(len(response_ns), found.value, end, limit)}")
 
 
-def _judge_unsupported_percentile(objective: Objective, response_ns: Floats, summary: Summary) -> ObjectiveVerdict:
+def _judge_unsupported_percentile(objective: Objective, response_ns: Floats) -> ObjectiveVerdict:
     """Too few requests for the percentile; but so many may be beyond the limit that it has failed all the same."""
     fraction = _FRACTIONS[objective.metric]
     if not len(response_ns):
@@ -84,7 +84,7 @@ def _judge_unsupported_percentile(objective: Objective, response_ns: Floats, sum
     if share.low is not None and share.low > 1 - fraction:
         evidence = f"{seen}: at least {format_fraction(share.low)}, where {objective.metric} allows {allowed}"
         return _verdict(objective, "fail", None, evidence)
-    missing = requests_for(fraction, max(summary.autocorrelation_time, 1.0)) - len(beyond)
+    missing = requests_for(response_ns, fraction) - len(beyond)
     more = f"about {missing:,} more are needed" if missing > 0 else "a longer run is needed"
     return _verdict(
         objective, "cannot_tell", None, f"too few independent requests for {objective.metric}: {seen}; {more}"

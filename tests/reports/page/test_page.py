@@ -170,6 +170,12 @@ def test_all_points_and_refusals_are_listed() -> None:
     assert all(one.reason in text.replace("\u00a0", " ") for one in samples.search().refused)
 
 
+def test_all_finalists_are_compared_under_the_same_load() -> None:
+    page = PAGES["search"]()
+    table = page[page.index('<table class="points finalists">') :]
+    assert table[: table.index("</table>")].count("<tr") == 1 + len(samples.search().finalists)
+
+
 def test_an_invalid_proof_is_said_first_and_with_its_reason() -> None:
     text = Outline(PAGES["search invalid proof"]()).text
     assert text.index("The measurement is not valid") < text.index("Best deployment")

@@ -52,6 +52,7 @@ def search_page(search: Search, *, proof_requests: np.ndarray | None) -> str:
         headline=search_headline(search),
         tally=tally(search),
         winner=winning_point(search),
+        reference=search.speedup.reference if search.speedup else None,
         chosen=winning_artifact(search),
         proof=proof,
         plotted=plotted,
@@ -210,6 +211,7 @@ def _environment() -> jinja2.Environment:
     environment.filters.update(
         estimate_duration=estimates.duration_text,
         estimate_number=estimates.number_text,
+        estimate_items=estimates.items_text,
         estimate_ratio=estimates.ratio_text,
         estimate_fraction=estimates.fraction_text,
         duration=format_duration,

@@ -91,13 +91,11 @@ def _speed_lines(search: Search) -> list[str]:
     ranked = fastest_first(search.points)
     shown = [point for point in ranked if not is_clearly_slower(point)][:_SHOWN] or ranked[:_SHOWN]
     reference = search.speedup.reference if search.speedup else None
-    if reference is not None and reference not in shown:
-        shown.append(reference)
+    proven = [point for point in ranked if finalist_for(search, point) is not None or point == reference]
+    shown += [point for point in proven if point not in shown]
     winner = winning_point(search)
 
     def under_load(point: SpeedPoint) -> str:
-        if point == reference and point != winner:
-            return "as it came"
         refusal = refusal_of(search, point)
         if refusal is not None:
             return f"refused: {refusal.stage}"
@@ -111,7 +109,12 @@ def _speed_lines(search: Search) -> list[str]:
         last_cell=under_load,
     )
     left = sum(point not in shown for point in search.points)
-    return ["", *lines, *([f"  and {plural(left, 'slower one')}; the report lists all"] if left else [])]
+    notes = [
+        "the last row is the model as it came" if shown[-1] == reference != winner else "",
+        f"{plural(left, 'slower one')} more in the report" if left else "",
+    ]
+    note = "; ".join(part for part in notes if part)
+    return ["", *lines, *([f"  {note}"] if note else [])]
 
 
 def _winner_lines(search: Search) -> list[str]:
@@ -127,7 +130,7 @@ def _best_lines(search: Search) -> list[str]:
         return []
     gain = ""
     if search.speedup is not None:
-        gain = f": {ratio_text(search.speedup.ratio)} the model as it came"
+        gain = f": {ratio_text(search.speedup.ratio)} the items/s of the model as it came, one row a call"
         if search.speedup.same_batch is not None:
             gain += f", {ratio_text(search.speedup.same_batch)} at the same batch size"
     chosen = winning_artifact(search)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from modeldyno.records.speed import SpeedPoint
-from modeldyno.reports.estimates import MISSING, duration_text, number_text
+from modeldyno.reports.estimates import MISSING, duration_text, items_text
 from modeldyno.reports.findings import is_clearly_slower
 from modeldyno.reports.terminal.layout import table
 from modeldyno.units import format_number
@@ -27,7 +27,7 @@ def speed_table(
             served.artifact,
             f"{served.session.threads} × {served.instances}",
             f"≤ {point.batch_rows}" if point.batch_rows > 1 else "1",
-            number_text(point.items_per_s),
+            items_text(point.items_per_s),
             standing_text(point),
             last_cell(point),
         ))  # fmt: skip
