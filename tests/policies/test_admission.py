@@ -1,12 +1,13 @@
 """`modeldyno.policies.admission`."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from modeldyno.policies.admission import LONGEST_RETRY_S, admit
 
 
 @given(st.integers(1, 100), st.integers(0, 1000), st.integers(0, 500), st.none() | st.floats(0, 1e6))
+@example(rows=1, queued=1, limit=0, rate=5e-324)
 def test_the_queue_never_grows_beyond_its_limit_but_by_a_request_that_finds_it_empty(
     rows: int, queued: int, limit: int, rate: float | None
 ) -> None:

@@ -1,5 +1,6 @@
 """`load`: put a server under an open-loop load and judge the measurement."""
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -206,8 +207,25 @@ def measure(
         server_pids=server_pids,
     )
     run = concluded(run, result.requests, effective=result.effective, interrupted=result.interrupted)
-    finish_run(directory, run, result.requests)
+    try:
+        finish_run(directory, run, result.requests)
+    except OutputError as problem:
+        raise _kept_elsewhere(run, result.requests, problem) from problem
     return run, result.requests
+
+
+def _kept_elsewhere(run: Run, requests: np.ndarray, problem: OutputError) -> OutputError:
+    """Save a finished run that cannot be written where it should be; the error then says where it is."""
+    refuge = Path(tempfile.mkdtemp(prefix="dyno-run-"))
+    try:
+        finish_run(refuge, run, requests)
+    except OutputError:
+        return problem
+    return OutputError(
+        problem.what,
+        why=problem.why,
+        hint=f"nothing is lost: the whole run was kept in {refuge}; see it with: dyno report {refuge}",
+    )
 
 
 def concluded(run: Run, requests: np.ndarray, *, effective: EffectiveWorkload, interrupted: bool) -> Run:

@@ -1,4 +1,4 @@
-"""`report`: rebuild the page of a stored run, search or profile from its records."""
+"""`report`: rebuild the page of a stored run or search from its records."""
 
 from os import PathLike
 from pathlib import Path

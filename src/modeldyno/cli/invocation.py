@@ -35,7 +35,7 @@ class Command(Protocol):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
-        raise UsageError(f"{self.prog}: {message}", hint=f"{self.prog} --help")
+        raise UsageError(message, hint=f"{self.prog} --help")
 
 
 def parser_of(verb: str, command: Command) -> argparse.ArgumentParser:

@@ -90,7 +90,7 @@ def _call(url: str, verb: str, path: str, body: bytes | None = None) -> tuple[in
     except (OSError, http.client.HTTPException) as problem:
         raise TargetError(
             f"cannot reach {url}",
-            why=str(problem) or type(problem).__name__,
+            why=getattr(problem, "strerror", None) or str(problem) or type(problem).__name__,
             hint="is the server running? dyno serve BUNDLE",
         ) from problem
     finally:

@@ -31,5 +31,5 @@ def admit(*, rows: int, queued_rows: int, max_queued_rows: int, drained_rows_per
         return Admission(is_admitted=False, retry_after_s=1)
     # Rows that must leave before this request fits, or before the queue is empty when it never fits.
     surplus = min(queued_rows, queued_rows + rows - max_queued_rows)
-    seconds = math.ceil(surplus / drained_rows_per_s)
-    return Admission(is_admitted=False, retry_after_s=min(max(1, seconds), LONGEST_RETRY_S))
+    seconds = math.ceil(min(surplus / drained_rows_per_s, LONGEST_RETRY_S))
+    return Admission(is_admitted=False, retry_after_s=max(1, seconds))

@@ -1,6 +1,7 @@
 """`dyno profile`."""
 
 import argparse
+from pathlib import Path
 
 from modeldyno.cli.arguments import add_data, add_model, typed
 from modeldyno.cli.terminal import Terminal
@@ -9,7 +10,7 @@ from modeldyno.units import parse_duration_ns
 
 DESCRIPTION = "Measure in-process inference speed for batch sizes and thread counts, in interleaved blocks."
 EXAMPLES = """  dyno profile digits.skops --data digits.npz
-  dyno profile model.onnx --batch 1,8,32 --threads 1,2 --budget 30s"""
+  dyno profile model.onnx --batch 1,8,32 --threads 1,2 --budget 30s --report profile.html"""
 
 
 def _counts(text: str) -> list[int]:
@@ -32,12 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget", type=typed(parse_duration_ns), default="15s", metavar="TIME", help="time to measure (default: 15s)"
     )
+    parser.add_argument("--report", metavar="FILE", help="also write an offline HTML page")
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the api and print."""
     from modeldyno.api.profiling import profile
-    from modeldyno.records.files import to_json
+    from modeldyno.records.files import to_json, write_atomically
+    from modeldyno.reports.page.page import profile_page
     from modeldyno.reports.terminal.profile import profile_text
 
     measured = profile(
@@ -50,8 +53,11 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         trust=arguments.trust,
         progress=terminal,
     )
+    if arguments.report:
+        write_atomically(Path(arguments.report), profile_page(measured).encode())
     if arguments.json:
         terminal.record(to_json(measured))
     else:
-        terminal.result(profile_text(measured))
+        written = f"\nreport     {arguments.report}\n" if arguments.report else ""
+        terminal.result(profile_text(measured) + written)
     return ExitCode.INTERRUPTED if measured.state == "interrupted" else ExitCode.OK
