@@ -19,10 +19,12 @@ def test_a_load_without_a_single_request_is_refused() -> None:
         loading.workload_of("http://x", "m", 0.1, loading.Shape(duration_ns=1_000_000_000))
 
 
-@pytest.mark.parametrize("field", ("rows_per_request", "connections", "workers"))
-def test_counts_below_one_are_refused(field: str) -> None:
+@pytest.mark.parametrize(
+    "shape", (loading.Shape(rows_per_request=0), loading.Shape(connections=0), loading.Shape(workers=0))
+)
+def test_counts_below_one_are_refused(shape: loading.Shape) -> None:
     with pytest.raises(UsageError, match="must be at least 1"):
-        loading.workload_of("http://x", "m", 10, loading.Shape(**{field: 0}))
+        loading.workload_of("http://x", "m", 10, shape)
 
 
 def test_a_number_of_requests_replaces_the_duration() -> None:

@@ -146,9 +146,10 @@ def test_a_failed_objective_exits_3(workbench: Path, capsys: pytest.CaptureFixtu
 
 
 def test_progress_and_talk_stay_off_stdout(workbench: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert 0 == main(
-        ["profile", f"{workbench}/iris.skops", "--batch", "1", "--threads", "1", "--budget", "1ns", "--json"]
-    )
+    page = workbench / "profile.html"
+    shortest = ("--batch", "1", "--threads", "1", "--budget", "1ns")
+    assert 0 == main(["profile", f"{workbench}/iris.skops", *shortest, "--json", "--report", str(page)])
+    assert "items/s" in page.read_text()
     assert "modeldyno.profile/1" == json.loads(capsys.readouterr().out)["schema"]
 
 
