@@ -82,7 +82,7 @@ def test_numbers_keep_three_significant_digits(value: float, expected: str) -> N
 
 def test_sizes_and_rates_carry_their_units() -> None:
     assert format_size(33_100) == "33.1 kB"
-    assert format_rate(500) == "500/s"
+    assert ["500/s", "50/s", "46.8/s", "41,200/s"] == [format_rate(rate) for rate in (500, 50, 46.83, 41_234)]
 
 
 @given(st.floats(min_value=1e-6, max_value=1 - 1e-6))

@@ -131,8 +131,9 @@ def format_size(value_bytes: float) -> str:
 
 
 def format_rate(value_per_s: float) -> str:
-    """A rate: `500/s`, `41,200/s`."""
-    return f"{_significant(value_per_s, 3)}/s"
+    """A rate: `50/s`, `46.8/s`, `41,200/s`."""
+    digits = len(str(round(value_per_s))) if value_per_s == round(value_per_s) and value_per_s < 1000 else 3
+    return f"{_significant(value_per_s, digits)}/s"
 
 
 def format_fraction(value: float, decimals: int = 1) -> str:

@@ -8,6 +8,7 @@ import pytest
 import skops.io
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import LinearRegression, RidgeClassifier
+from sklearn.svm import SVC
 
 from modeldyno.errors import InputError, ToolError, UsageError
 from modeldyno.models.conversion import convert_to_onnx
@@ -103,6 +104,16 @@ def test_scores_that_are_no_probabilities_are_left_out(convert: Convert) -> None
     model, path = convert(RidgeClassifier().fit(features, labels), "ridge")
     assert ["label"] == [spec.name for spec in examine(path, trust=False).signature.outputs]
     assert model.signature == examine(path, trust=False).signature
+
+
+def test_an_inner_tensor_with_the_name_of_an_output_is_moved_aside(convert: Convert) -> None:
+    features, labels = samples.digits()
+    model, path = convert(SVC().fit(features[:300], labels[:300]), "svc")
+    assert model.signature == examine(path, trust=False).signature
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (found,) = session.run(["label"], {"input": features[300:350]})
+    expected = SVC().fit(features[:300], labels[:300]).predict(features[300:350])
+    assert expected.tolist() == found.tolist()
 
 
 def test_fewer_outputs_than_asked_for_are_an_error(tmp_path: Path) -> None:

@@ -106,10 +106,11 @@ def test_speed_far_beyond_the_asked_rate_is_equal_and_the_cheaper_request_wins()
     assert lean == best_finalist([wide, lean, slow], wishes("", rate_per_s=500))
 
 
-def test_costs_that_hardly_differ_are_equal_and_the_simpler_wins() -> None:
-    int8 = finalist(point("onnx-int8", 60_000), cpu_ns=149_000)
+def test_costs_that_hardly_differ_are_equal_and_the_faster_wins_or_of_ties_the_simpler() -> None:
+    int8 = finalist(point("onnx-int8", 50_100), cpu_ns=149_000)
     fp32 = finalist(point("onnx-fp32", 50_000), cpu_ns=150_000)
-    assert fp32 == best_finalist([int8, fp32], wishes("", rate_per_s=500))
+    single = finalist(point("onnx-fp32", 9_000), cpu_ns=148_000)
+    assert fp32 == best_finalist([int8, fp32, single], wishes("", rate_per_s=500))
 
 
 def test_before_the_final_what_could_not_be_told_is_held_against_nobody() -> None:

@@ -21,6 +21,7 @@ from modeldyno.quality.answers import answers_from
 from modeldyno.quality.assess import assess, compare
 from modeldyno.quality.judge import judge_quality
 from modeldyno.records.artifact import Artifact, Model, Parity
+from modeldyno.records.base import Estimate
 from modeldyno.records.deployment import SessionSettings
 from modeldyno.records.files import digest_file
 from modeldyno.records.objective import Objective
@@ -29,6 +30,12 @@ from modeldyno.records.search import Assessed, Refusal
 
 CONVERSION_LIMIT_NS = 120_000_000_000
 CONVERSION_MEMORY_BYTES = 8 * 2**30
+
+
+def unchanged(change: QualityChange) -> QualityChange:
+    """The change of the original against itself: none, by identity and not as far as these rows can tell."""
+    nothing = Estimate(value=0.0, low=0.0, high=0.0)
+    return msgspec.structs.replace(change, drops=dict.fromkeys(change.drops, nothing), flip_rate=nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ class Maker:
         try:
             answers = self._answers(session)
             quality = self._assess(answers)
-            assessed = [self._assessed(original, quality, self._compare(answers, answers))]
+            assessed = [self._assessed(original, quality, unchanged(self._compare(answers, answers)))]
             for artifact in self._derived(original, refused):
                 one = self._against(artifact, session, answers, refused)
                 if one is not None:

@@ -81,8 +81,10 @@ class ArrayDataset:
         labels: NDArray[Any] = self._labels
         if labels.dtype.kind == "f" and (labels != np.round(labels)).any():
             return f"labels {self._label_name} (numbers)"
-        classes = len(np.unique(labels))
-        return f"labels {self._label_name} ({classes} {'class' if classes == 1 else 'classes'})"
+        distinct = len(np.unique(labels))
+        if labels.dtype.kind == "f":
+            return f"labels {self._label_name} ({distinct} distinct {_plural(distinct, 'value')})"
+        return f"labels {self._label_name} ({distinct} {'class' if distinct == 1 else 'classes'})"
 
 
 def _plural(count: int, noun: str) -> str:

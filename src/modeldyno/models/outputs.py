@@ -37,9 +37,22 @@ def fit_outputs(model: Any, signature: Signature) -> None:
     del model.graph.output[:]
     if not any(entry.domain == "" for entry in model.opset_import):
         model.opset_import.append(helper.make_opsetid("", _OPSET_OF_RESHAPE))
+    _clear_names(model.graph, kept, signature)
     for value, spec in zip(kept, signature.outputs, strict=True):
         _fit_output(model, value, spec)
         model.graph.output.append(_value(spec))
+
+
+def _clear_names(graph: Any, kept: list[Any], signature: Signature) -> None:
+    """Move tensors aside that bear a wanted output's name without being it, as in a converted SVC."""
+    for value, spec in zip(kept, signature.outputs, strict=True):
+        if value.name == spec.name:
+            continue
+        aside = f"{spec.name}_inside"
+        _rename(graph, spec.name, aside)
+        for other in kept:
+            if other.name == spec.name:
+                other.name = aside
 
 
 def _fit_output(model: Any, value: Any, spec: TensorSpec) -> None:
@@ -72,6 +85,9 @@ def _rename(graph: Any, old: str, new: str) -> None:
     """Rename a tensor wherever it is made or used; an Identity would do, at the cost of a node on every call."""
     if old == new:
         return
+    for initializer in graph.initializer:
+        if initializer.name == old:
+            initializer.name = new
     for node in graph.node:
         node.input[:] = [new if name == old else name for name in node.input]
         node.output[:] = [new if name == old else name for name in node.output]

@@ -27,7 +27,7 @@ LATENCY_LEVELS = (
 )
 """What is told of a latency distribution, and the fields of `LatencySummary`."""
 GLUE = "\N{NO-BREAK SPACE}"
-_ONE_FACT = re.compile(r"[\d.,]+(?:×| (?:(?:[nµm]?s|min|[kMG]?B)\b|%))?(?: \[[^\[\]]{1,40}\])?")
+_ONE_FACT = re.compile(r"\d+ × \d+|[\d.,]+(?:×| (?:(?:[nµm]?s|min|[kMG]?B)\b|%))?(?: \[[^\[\]]{1,40}\])?")
 
 
 def glued(text: str) -> str:

@@ -13,7 +13,7 @@ COMPUTE_SHARE = 0.5
 HEADROOM = 10
 """A deployment that computes this many times the asked rate is fast enough: more speed in process is of no use to a
 service at that rate, and what a request costs the server decides instead."""
-SAME_COST = 0.05
+SAME_COST = 0.1
 """Server CPU times a request closer than this are equal."""
 
 
@@ -110,7 +110,7 @@ def best_finalist(finalists: Sequence[Finalist], wishes: Wishes, *, is_final: bo
     """The winner: objectives kept first, then the user's direction, then speed, then what a request costs.
 
     Speed beyond `HEADROOM` times the asked rate counts as equal. Among those that are equal in speed the one whose
-    server spends the least CPU time a request wins; within `SAME_COST` of it, the simplest.
+    server spends the least CPU time a request wins; within `SAME_COST` of it, the fastest, and of ties the simplest.
 
     Args:
         finalists: at least one.
@@ -130,7 +130,9 @@ def best_finalist(finalists: Sequence[Finalist], wishes: Wishes, *, is_final: bo
     if known:
         limit = min(known) * (1 + SAME_COST)
         rivals = [f for f, cost in zip(rivals, costs, strict=True) if cost is not None and cost <= limit]
-    return min(rivals, key=lambda f: simplicity(f.speed, wishes))
+    fastest = max(rivals, key=lambda f: f.speed.items_per_s.value)
+    tied = [f for f in rivals if _is_tied(f.speed, fastest.speed)]
+    return min(tied, key=lambda f: simplicity(f.speed, wishes))
 
 
 def _worth(finalist: Finalist, wishes: Wishes) -> float:

@@ -27,6 +27,8 @@ QUALIFYING_SHARE = 0.08
 """Of the budget: the length of a finalist's first proof."""
 SHORTEST_PROOF_NS = 2_000_000_000
 LONGEST_PROOF_NS = 20_000_000_000
+ENOUGH_REQUESTS = 4_000
+"""A proof may be longer than `LONGEST_PROOF_NS` until it has so many: p99 needs hundreds that are independent."""
 PROOF_OVERHEAD_NS = 3_000_000_000
 """Starting a server, warming up and draining."""
 
@@ -147,7 +149,8 @@ def _prove(ledger: Ledger, workshop: Workshop, started_ns: int, progress: Progre
         left_ns = end_ns - ledger.clock.now_ns() - PROOF_OVERHEAD_NS
         if lead is None or left_ns < SHORTEST_PROOF_NS:
             return
-        _prove_one(ledger, workshop, lead.speed, min(LONGEST_PROOF_NS, left_ns))
+        longest_ns = max(LONGEST_PROOF_NS, round(ENOUGH_REQUESTS / ledger.search.rate_per_s * 1e9))
+        _prove_one(ledger, workshop, lead.speed, min(longest_ns, left_ns))
         after = _lead(ledger.search)
         if after is not None and after.deployment == lead.deployment and _is_convincing(after):
             ledger.note("final")

@@ -111,7 +111,7 @@ def _speed_lines(search: Search) -> list[str]:
     left = sum(point not in shown for point in search.points)
     notes = [
         "the last row is the model as it came" if shown[-1] == reference != winner else "",
-        f"{plural(left, 'slower one')} more in the report" if left else "",
+        f"the report has {left:,} more, slower" if left else "",
     ]
     note = "; ".join(part for part in notes if part)
     return ["", *lines, *([f"  {note}"] if note else [])]
