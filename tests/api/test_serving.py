@@ -10,9 +10,12 @@ import psutil
 import pytest
 
 from modeldyno.api.server_process import ServerProcess
+from modeldyno.api.serving import check_samples
 from modeldyno.clock import SystemClock
-from modeldyno.errors import ToolError
+from modeldyno.errors import InputError, ToolError
+from modeldyno.records.bundle import Sample, Samples
 from modeldyno.records.search import Search
+from modeldyno.testing.sessions import FunctionSession, sum_rows, sum_signature
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +105,16 @@ def test_a_load_from_the_command_line_is_kept_and_reported(url: str, wine: Path,
     page = subprocess.run([sys.executable, "-m", "modeldyno", "report", str(run)], capture_output=True, check=False)
     assert 0 == page.returncode
     assert (tmp_path / "one.html").stat().st_size > 10_000
+
+
+def samples_with(value: float) -> Samples:
+    one = Sample(inputs={"x": [[1.0, 2.0]]}, outputs={"sum": [value]})
+    return Samples(samples=(one,), relative_tolerance=1e-3, absolute_tolerance=1e-4)
+
+
+def test_a_bundle_whose_answers_differ_on_this_machine_is_not_served() -> None:
+    session = FunctionSession(sum_signature(2), sum_rows)
+    check_samples(session, samples_with(3.001), source="a.bundle")
+    with pytest.raises(InputError, match="output 'sum' of sample 0 is not what it was") as caught:
+        check_samples(session, samples_with(3.1), source="a.bundle")
+    assert "tune again here" in caught.value.hint
