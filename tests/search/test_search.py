@@ -208,3 +208,9 @@ def test_rows_that_would_decide_are_in_the_advice(workshop: ScriptedWorkshop) ->
     workshop.made[2] = assessed("onnx-int8", "cannot_tell", "int8")
     done = run(search(), workshop)
     assert "onnx-int8: about 5,000 rows would decide accuracy_drop<=1%" in done.advice
+
+
+def test_an_objective_that_too_few_requests_could_decide_asks_for_a_longer_budget(workshop: ScriptedWorkshop) -> None:
+    workshop.answers = {"onnx-fp32": "cannot_tell", "original": "cannot_tell"}
+    done = run(search(), workshop)
+    assert any("a longer --budget" in line for line in done.advice)

@@ -53,10 +53,9 @@ def _runtime_reason(points: Sequence[SpeedPoint], winner: SpeedPoint) -> str | N
     rows = _rows(winner.batch_rows)
     if ratio.low is not None and ratio.low >= WORTH_SAYING:
         return (
-            f"{winner.deployment.runtime} computes {rows} {_times(ratio)} as fast as {native.deployment.runtime}, "
-            "on the same rows"
+            f"with {rows}, {winner.deployment.runtime} computes {_times(ratio)} as fast as {native.deployment.runtime}"
         )
-    return f"at {rows} the runtime makes little difference: {_times(ratio)} {native.deployment.runtime}"
+    return f"with {rows} the runtime makes little difference: {_times(ratio)} {native.deployment.runtime}"
 
 
 def _batching_reason(points: Sequence[SpeedPoint], winner: SpeedPoint) -> str | None:
@@ -180,6 +179,12 @@ def advice_for(search: Search, winner: SpeedPoint | None) -> tuple[str, ...]:
         advice.append("the data have no labels, so quality was not measured: add a label column or array")
     if any(refusal.reason.startswith("not tried: the budget") for refusal in search.refused):
         advice.append("some deployments were not tried: a longer --budget would include them")
+    proof = next((f.proof for f in search.finalists if winner is not None and f.deployment == winner.deployment), None)
+    if proof is not None and any(one.verdict == "cannot_tell" for one in proof.verdict.objectives):
+        advice.append(
+            f"{proof.summary.requests:,} requests were too few for an objective: a longer --budget gives the final "
+            "proof more, and so does a higher --rate"
+        )
     if winner is not None and not search.finalists:
         advice.append("nothing was proven over HTTP: type the same command again to go on, or give a longer --budget")
     if winner is None and search.assessed:
