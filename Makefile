@@ -36,6 +36,9 @@ demo: .venv/.run  ## train a digits model and find, prove and bundle its fastest
 	  --slo "p99<20ms, accuracy_drop<=1%" --rate 500 --budget 90s --force
 
 test: .venv/.dev  ## run the tests
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-all: .venv/.dev  ## run the tests, those that take minutes or a quiet machine included
 	@$(BIN)/python -m pytest
 
 check: .venv/.dev  ## lint, types, import contracts, generated documents
@@ -60,4 +63,4 @@ lock:  ## renew the lock files from pyproject.toml (needs uv)
 clean:  ## remove .venv, the demo and caches
 	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help install demo test check docs bench lock clean
+.PHONY: help install demo test test-all check docs bench lock clean

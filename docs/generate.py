@@ -15,6 +15,8 @@ from modeldyno.cli.invocation import parser_of
 from modeldyno.cli.main import VERBS, help_text
 from modeldyno.errors import DynoError, ExitCode
 from modeldyno.records.bundle import Bundle, Datasheet, Samples
+from modeldyno.records.capacity import Capacity
+from modeldyno.records.comparison import Comparison
 from modeldyno.records.doctor import Checkup
 from modeldyno.records.evaluation import Evaluation
 from modeldyno.records.run import Run
@@ -23,7 +25,7 @@ from modeldyno.records.speed import Profile
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
-RECORDS = (Run, Search, Bundle, Datasheet, Samples, Profile, Evaluation, Checkup)
+RECORDS = (Run, Search, Bundle, Datasheet, Samples, Profile, Evaluation, Comparison, Checkup, Capacity)
 WIDTH = 100
 
 

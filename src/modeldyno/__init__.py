@@ -11,16 +11,20 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from modeldyno.api.checkup import doctor
+    from modeldyno.api.comparing import compare
     from modeldyno.api.evaluation import evaluate
     from modeldyno.api.inspection import inspect
     from modeldyno.api.loading import load
     from modeldyno.api.profiling import profile
     from modeldyno.api.reporting import report
     from modeldyno.api.serving import serve
+    from modeldyno.api.sizing import capacity
     from modeldyno.api.tuning import tune
 
 _MODULE_OF = {
+    "capacity": "sizing",
     "doctor": "checkup",
+    "compare": "comparing",
     "evaluate": "evaluation",
     "inspect": "inspection",
     "load": "loading",
@@ -29,7 +33,7 @@ _MODULE_OF = {
     "serve": "serving",
     "tune": "tuning",
 }
-__all__ = ["doctor", "evaluate", "inspect", "load", "profile", "report", "serve", "tune"]
+__all__ = ["capacity", "compare", "doctor", "evaluate", "inspect", "load", "profile", "report", "serve", "tune"]
 
 
 def __getattr__(name: str) -> object:

@@ -118,11 +118,3 @@ class Silent:
 
     def end(self) -> None:
         """See `Progress`."""
-
-
-class Schedule(Protocol):
-    """An arrival process: a pure function of its arguments."""
-
-    def __call__(self, *, rate_per_s: float, requests: int, seed: int) -> NDArray[np.int64]:
-        """Planned moments in ns since the start, ascending, one for each request."""
-        ...

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modeldyno.api import loading
+from modeldyno.api import loading, workloads
 from modeldyno.clock import SystemClock
 from modeldyno.errors import ObjectiveError, OutputError, UsageError
 from modeldyno.loadgen.driver import PreparedRequest
@@ -16,19 +16,19 @@ from modeldyno.testing.known_servers import Behaviour, known_server
 
 def test_a_load_without_a_single_request_is_refused() -> None:
     with pytest.raises(UsageError, match="holds no request"):
-        loading.workload_of("http://x", "m", 0.1, loading.Shape(duration_ns=1_000_000_000))
+        workloads.workload_of("http://x", "m", 0.1, workloads.Shape(duration_ns=1_000_000_000))
 
 
 @pytest.mark.parametrize(
-    "shape", (loading.Shape(rows_per_request=0), loading.Shape(connections=0), loading.Shape(workers=0))
+    "shape", (workloads.Shape(rows_per_request=0), workloads.Shape(connections=0), workloads.Shape(workers=0))
 )
-def test_counts_below_one_are_refused(shape: loading.Shape) -> None:
+def test_counts_below_one_are_refused(shape: workloads.Shape) -> None:
     with pytest.raises(UsageError, match="must be at least 1"):
-        loading.workload_of("http://x", "m", 10, shape)
+        workloads.workload_of("http://x", "m", 10, shape)
 
 
 def test_a_number_of_requests_replaces_the_duration() -> None:
-    assert 7 == loading.workload_of("http://x", "m", 10, loading.Shape(requests=7)).requests
+    assert 7 == workloads.workload_of("http://x", "m", 10, workloads.Shape(requests=7)).requests
 
 
 def test_quality_objectives_point_to_evaluate() -> None:
@@ -51,7 +51,7 @@ def test_a_finished_run_that_cannot_be_written_is_kept_elsewhere(
     monkeypatch.setattr(loading, "finish_run", finish)
     with known_server(Behaviour()) as server, pytest.raises(OutputError, match="no space left") as caught:
         loading.measure(
-            loading.workload_of(server.url, "m", 50, loading.Shape(requests=20, warmup_ns=0)),
+            workloads.workload_of(server.url, "m", 50, workloads.Shape(requests=20, warmup_ns=0)),
             [PreparedRequest(b"{}", (), 1)],
             (),
             directory=full,

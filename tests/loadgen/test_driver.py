@@ -230,7 +230,7 @@ def test_progress_says_what_is_asked_delivered_and_failed(offer: Any, listener: 
 
     assert [pytest.approx(49 / 50)] == listener.totals
     assert len(listener.shown) >= 3
-    assert listener.shown[-1].startswith("50.0/s asked, ")
+    assert listener.shown[-1].startswith("50/s asked, ")
     assert listener.shown[-1].endswith(" 10 failures")
     assert "p99" in listener.shown[-1]
     assert 1 == listener.ends
@@ -268,7 +268,8 @@ def test_names_and_ipv6_addresses_are_fine(offer: Any, name: str) -> None:
     (
         {"rate_per_s": 0.0}, {"rate_per_s": float("nan")}, {"rate_per_s": float("inf")}, {"requests": 0},
         {"warmup_requests": -1}, {"workers": 0}, {"connections": 0}, {"timeout_ns": 0}, {"prepared": ()},
-        {"headers": (("Content-Length", "1"),)},
+        {"headers": (("Content-Length", "1"),)}, {"arrivals": "replay"}, {"arrivals": "closed", "rate_per_s": 1.0},
+        {"arrivals": "closed", "concurrency": 1, "requests": 0},
     ),
 )  # fmt: skip
 def test_a_workload_that_cannot_be_is_wrong_usage(offer: Any, changes: dict[str, Any]) -> None:

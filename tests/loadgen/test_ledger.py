@@ -12,7 +12,8 @@ from modeldyno.records.requests import REQUEST_DTYPE, Outcome, empty_requests
 def ledger() -> Ledger:
     planned = np.array([10, 30, 50, 70], "<i8")
     assignment = Assignment(
-        worker=1, workers=2, host="", port=1, requests=[b"a", b"b", b"c"], rows=[1, 2, 3], planned=planned.tobytes(),
+        worker=1, workers=2, host="", port=1, requests=[b"a", b"b", b"c"],
+        choice=np.array([1, 0, 2, 1], "<i4").tobytes(), rows=[1, 2, 3], planned=planned.tobytes(),
         first_measured=1, plan_end_ns=80, timeout_ns=1, connections=1, max_connections=1, part_path="",
     )  # fmt: skip
     made = Ledger(assignment)

@@ -9,13 +9,14 @@ from modeldyno.records.artifact import Artifact, Model, Parity
 from modeldyno.records.base import Estimate
 from modeldyno.records.bundle import Proof
 from modeldyno.records.deployment import Batching, Deployment, RuntimeName, SessionSettings
-from modeldyno.records.doctor import Checkup, Floor, RuntimeState
+from modeldyno.records.doctor import Checkup, RuntimeState
 from modeldyno.records.environment import Environment
 from modeldyno.records.evaluation import Evaluation
 from modeldyno.records.objective import parse_objectives
+from modeldyno.records.observation import OBSERVATION_DTYPE, MetricChange, ObservedProcess, ServerUse
 from modeldyno.records.quality import Quality, QualityChange
 from modeldyno.records.requests import Outcome, empty_requests
-from modeldyno.records.run import LatencySummary, ResponseSplit, Run, Summary
+from modeldyno.records.run import Floor, LatencySummary, LowLoad, QueueingEstimate, ResponseSplit, Run, Summary
 from modeldyno.records.search import Assessed, Finalist, Refusal, Search, SpeedUp
 from modeldyno.records.signature import Signature, TensorSpec
 from modeldyno.records.speed import Comparative, Profile, SpeedPoint
@@ -321,6 +322,52 @@ EFFECTIVE = EffectiveWorkload(
 )
 
 
+SERVER = ServerUse(
+    processes=(ObservedProcess(pid=4711, name="dyno"), ObservedProcess(pid=4712, name="dyno")),
+    found_by="port",
+    samples=101,
+    sample_cost_ns=240_000.0,
+    cpu_cores=0.0206,
+    cpu_cores_peak=0.112,
+    cpu_ns_per_request=41_000.0,
+    resident_peak_bytes=95_000_000,
+    threads_peak=7,
+    voluntary_switches_per_s=1_020.0,
+    involuntary_switches_per_s=3.2,
+    throttled_ns=480_000_000,
+    throttled_periods=11,
+    energy_joules=1_420.0,
+)
+METRICS = (
+    MetricChange(name="http_requests_total", labels='{code="200",model="digits"}', per_s=499.2),
+    MetricChange(name="http_requests_total", labels='{code="503",model="digits"}', per_s=0.7),
+)
+
+
+def observations(rows: np.ndarray) -> np.ndarray:
+    """A server that works a third of a core, and more in the middle; its memory grows a little."""
+    moments = np.arange(-300_000_000, int(rows["planned_ns"].max()) + 300_000_000, 200_000_000)
+    seen = np.zeros(len(moments), OBSERVATION_DTYPE)
+    share = np.where(np.abs(moments - moments.mean()) < 2e9, 0.8, 0.33)
+    seen["moment_ns"] = moments
+    seen["cpu_ns"] = np.cumsum(share * 200e6).astype(np.int64)
+    seen["resident_bytes"] = 80_000_000 + np.arange(len(moments)) * 100_000
+    seen["threads"], seen["processes"], seen["cost_ns"] = 7, 2, 240_000
+    seen["throttled_ns"] = seen["throttled_periods"] = seen["energy_uj"] = -1
+    return seen
+
+
+def floor() -> Floor:
+    values = np.random.default_rng(3).lognormal(11.8, 0.3, 4_000)
+    return Floor(
+        rate_per_s=1_000.0,
+        response_time=latency(values),
+        lateness=latency(values / 4),
+        client_cpu_ns_per_request=61_000.0,
+        highest_rate_per_s=11_000.0,
+    )
+
+
 def verdicts() -> tuple[ObjectiveVerdict, ...]:
     return (
         ObjectiveVerdict(
@@ -439,6 +486,15 @@ def run(rows: np.ndarray | None = None) -> Run:
         verdict=MeasurementVerdict(
             measurement="valid", reasons=(), notes=VALID.notes, objectives=(verdicts()[0], failed)
         ),
+        floor=floor(),
+        server=SERVER,
+        metrics=METRICS,
+        low_load=LowLoad(rate_per_s=50.0, answered=100, service_ns=estimate(512_000.0)),
+        queueing=QueueingEstimate(
+            queueing_ns=Estimate(value=253_000.0, low=211_000.0, high=295_000.0),
+            waiting_requests=0.126,
+            requests_in_flight=0.382,
+        ),
     )
 
 
@@ -455,7 +511,6 @@ def profile() -> Profile:
 
 
 def checkup() -> Checkup:
-    values = np.random.default_rng(3).lognormal(11.8, 0.3, 4_000)
     return Checkup(
         tool_version="0.1.0",
         captured_at="2026-03-14T09:00:00+00:00",
@@ -465,13 +520,7 @@ def checkup() -> Checkup:
             RuntimeState(name="scikit-learn", version="1.8.0", detail="numpy 2.4.6, OpenBLAS"),
             RuntimeState(name="openvino", version=None, detail="pip install modeldyno[openvino]"),
         ),
-        floor=Floor(
-            rate_per_s=1_000.0,
-            response_time=latency(values),
-            lateness=latency(values / 4),
-            client_cpu_ns_per_request=61_000.0,
-            highest_rate_per_s=11_000.0,
-        ),
+        floor=floor(),
         findings=("the cgroup grants 2 of 8 cores: a client and a server here share them; expect a tail from it",),
     )
 

@@ -1,8 +1,7 @@
-"""`load`: put a server under an open-loop load and judge the measurement."""
+"""`load`: put a server under a load and judge the measurement."""
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Literal
@@ -11,6 +10,9 @@ import msgspec
 import numpy as np
 
 from modeldyno import __version__
+from modeldyno.api.low_load import measure_low_load
+from modeldyno.api.observing import Beside, Sight, floor_here, metrics_address, server_processes, watch_server
+from modeldyno.api.workloads import DISTINCT_REQUESTS, Shape, prepared_requests, replay_of, sizes_of, workload_of
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.data.files import open_dataset
 from modeldyno.data.synthetic import synthetic_dataset
@@ -19,79 +21,30 @@ from modeldyno.loadgen.discovery import model_signature, only_model
 from modeldyno.loadgen.driver import PreparedRequest, run_load
 from modeldyno.loadgen.recorder import finish_run, start_run
 from modeldyno.machine.environment import capture_environment
-from modeldyno.protocols import Dataset, Progress, Silent
+from modeldyno.protocols import Progress, Silent
 from modeldyno.records.objective import Objective, parse_objectives
 from modeldyno.records.run import Run
-from modeldyno.records.signature import Signature
-from modeldyno.records.workload import ArrivalName, EffectiveWorkload, Workload
-from modeldyno.seeds import DEFAULT_SEED
+from modeldyno.records.workload import EffectiveWorkload, Workload
 from modeldyno.stats.judge import judge_run
+from modeldyno.stats.queueing import estimate_queueing
 from modeldyno.stats.summary import summarise
-from modeldyno.wire.v2_client import encode_infer_request
-
-DISTINCT_REQUESTS = 1024
-"""Enough that no cache of the server's processor sees the same row again soon; bounded, for images are large."""
-WARMUP_NS = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How a load is shaped: what the user can choose beside the rate."""
-
-    arrivals: ArrivalName = "poisson"
-    duration_ns: int = 10_000_000_000
-    requests: int | None = None
-    """Planned requests; instead of `duration_ns` when given."""
-    warmup_ns: int = WARMUP_NS
-    rows_per_request: int = 1
-    timeout_ns: int = 5_000_000_000
-    connections: int = 8
-    workers: int = 1
-    seed: int = DEFAULT_SEED
-
-
-def workload_of(url: str, model: str, rate_per_s: float, shape: Shape) -> Workload:
-    """The plan of a load.
-
-    Raises:
-        UsageError: it would hold no request at all, or a number is not positive.
-    """
-    counts = {"rows per request": shape.rows_per_request, "connections": shape.connections, "workers": shape.workers}
-    for name, count in counts.items():
-        if count < 1:
-            raise UsageError(f"{name} must be at least 1, not {count}")
-    requests = shape.requests if shape.requests is not None else round(rate_per_s * shape.duration_ns / 1e9)
-    if requests < 1:
-        raise UsageError(
-            f"a load of {rate_per_s:g}/s for {shape.duration_ns / 1e9:g} s holds no request",
-            hint="raise --rate or --duration",
-        )
-    return Workload(
-        url=url.rstrip("/"),
-        model=model,
-        arrivals=shape.arrivals,
-        rate_per_s=rate_per_s,
-        requests=requests,
-        warmup_requests=round(rate_per_s * shape.warmup_ns / 1e9),
-        rows_per_request=shape.rows_per_request,
-        timeout_ns=shape.timeout_ns,
-        connections=shape.connections,
-        workers=shape.workers,
-        seed=shape.seed,
-    )
+from modeldyno.traffic.replay import Arrivals
 
 
 def load(  # noqa: PLR0913 - keyword-only, each an option of the verb
     url: str,
     *,
-    rate_per_s: float,
+    rate_per_s: float | None = None,
     model: str | None = None,
     data: str | PathLike[str] | None = None,
     label: str | None = None,
     slo: str = "",
     shape: Shape | None = None,
+    trace: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
     server_pids: Sequence[int] = (),
+    metrics_url: str | None = None,
+    estimate_split: bool = False,
     progress: Progress | None = None,
     clock: Clock | None = None,
 ) -> tuple[Run, Path]:
@@ -99,14 +52,19 @@ def load(  # noqa: PLR0913 - keyword-only, each an option of the verb
 
     Args:
         url: base URL, such as `http://127.0.0.1:8000`.
-        rate_per_s: requests per second to offer, whether or not the server keeps up.
+        rate_per_s: requests per second to offer, whether or not the server keeps up; not for a replay nor a closed
+            loop.
         model: name on the server; may be left out when it offers exactly one and lists it.
         data: rows to send; without, they are made from the server's metadata.
         label: column or array with the labels, so that it is not sent.
         slo: objectives to judge, such as `"p99<20ms, error_rate<0.1%"`.
         shape: arrivals, duration and the rest.
+        trace: table of recorded arrivals, for a replay.
         out: directory of the run; made from model and time when None.
-        server_pids: processes of the server, when it runs here and its cost is to be measured.
+        server_pids: processes of the server, when it runs here; found by its port when left out.
+        metrics_url: where the server exposes metrics in the text format of Prometheus; looked for at `/metrics` of
+            the target when None.
+        estimate_split: load at a tenth of the rate first, and estimate from it how much of the time is queueing.
         progress: where to report how far it is.
         clock: the clock to measure with.
 
@@ -115,16 +73,18 @@ def load(  # noqa: PLR0913 - keyword-only, each an option of the verb
 
     Raises:
         TargetError: the server cannot be reached or does not offer the model.
+        UsageError: a load that cannot be, such as one without a rate.
+        InputError: the trace cannot be read.
         ObjectiveError: an objective does not parse or needs labels.
         OutputError: `out` exists already or cannot be written.
     """
     progress, clock, shape = progress or Silent(), clock or SystemClock(), shape or Shape()
     objectives = speed_objectives(slo)
     name = model or only_model(url)
-    workload = workload_of(url, name, rate_per_s, shape)
+    workload, replayed = _plan(url, name, rate_per_s, shape, trace)
     signature = model_signature(url, name)
     dataset = (
-        synthetic_dataset(signature, rows=DISTINCT_REQUESTS, seed=shape.seed)
+        synthetic_dataset(signature, rows=max(DISTINCT_REQUESTS, *sizes_of(workload)), seed=shape.seed)
         if data is None
         else open_dataset(Path(data), signature, label=label)
     )
@@ -132,16 +92,44 @@ def load(  # noqa: PLR0913 - keyword-only, each an option of the verb
     directory = Path(out) if out is not None else Path("out") / f"{Path(name).name}-{stamp}.run"
     if directory.exists() and any(directory.iterdir()):
         raise OutputError(f"{directory} is not empty", hint="choose another --out, or leave it out for a new name")
+    prepared = prepared_requests(dataset, signature, *sizes_of(workload))
+    beside = Beside(
+        metrics_url=metrics_address(url, metrics_url),
+        low_load=measure_low_load(workload, prepared, progress=progress, clock=clock) if estimate_split else None,
+    )
     run, _ = measure(
         workload,
-        prepared_requests(dataset, signature, shape.rows_per_request),
+        prepared,
         objectives,
         directory=directory,
         server_pids=server_pids,
         progress=progress,
         clock=clock,
+        beside=beside,
+        replayed=replayed,
     )
     return run, directory
+
+
+def _plan(
+    url: str, model: str, rate_per_s: float | None, shape: Shape, trace: str | PathLike[str] | None
+) -> tuple[Workload, Arrivals | None]:
+    is_replay, is_closed = trace is not None or shape.arrivals == "replay", shape.concurrency > 0
+    if is_replay and is_closed:
+        raise UsageError("a closed loop replays no trace", why="its users send when they have their answer")
+    if trace is not None:
+        if rate_per_s is not None:
+            raise UsageError("the rate of a replay is that of its trace", hint="change it with --speed or --scale")
+        return replay_of(url, model, Path(trace), shape)
+    if is_closed and rate_per_s is not None:
+        raise UsageError(
+            "a load has either a rate or users",
+            why="a closed loop (--concurrency) sends as fast as the server answers",
+            hint="leave out --rate or --concurrency",
+        )
+    if rate_per_s is None and not is_closed and not is_replay:
+        raise UsageError("a load needs a rate", hint="--rate 500, or --concurrency 8 for a closed loop")
+    return workload_of(url, model, rate_per_s or 0.0, shape), None
 
 
 def speed_objectives(slo: str) -> tuple[Objective, ...]:
@@ -161,22 +149,7 @@ def speed_objectives(slo: str) -> tuple[Objective, ...]:
     return objectives
 
 
-def prepared_requests(dataset: Dataset, signature: Signature, rows_per_request: int) -> list[PreparedRequest]:
-    """Up to `DISTINCT_REQUESTS` different requests over the dataset's rows, encoded once."""
-    starts = range(0, max(1, dataset.rows - rows_per_request + 1), rows_per_request)
-    prepared = []
-    for start in starts[:DISTINCT_REQUESTS]:
-        inputs = dataset.inputs(start, min(start + rows_per_request, dataset.rows))
-        encoded = encode_infer_request(inputs, signature)
-        headers = (
-            ("Content-Type", "application/octet-stream"),
-            ("Inference-Header-Content-Length", str(encoded.header_length)),
-        )
-        prepared.append(PreparedRequest(encoded.body, headers, len(next(iter(inputs.values())))))
-    return prepared
-
-
-def measure(
+def measure(  # noqa: PLR0913 - all but three are keyword-only
     workload: Workload,
     prepared: Sequence[PreparedRequest],
     objectives: Sequence[Objective],
@@ -185,40 +158,59 @@ def measure(
     server_pids: Sequence[int],
     progress: Progress,
     clock: Clock,
+    beside: Beside | None = None,
+    replayed: Arrivals | None = None,
 ) -> tuple[Run, np.ndarray]:
-    """Run a load, summarise and judge it, and keep it: run.json and requests.parquet under `directory`."""
+    """Run a load, summarise and judge it, and keep it under `directory`: the record, the requests, the server's side.
+
+    Without `server_pids`, the processes that listen on the target's port are looked at, when it is on this machine.
+    """
+    environment = capture_environment()
+    beside = beside or Beside()
+    server = server_processes(workload.url, server_pids)
     run = Run(
         tool_version=__version__,
         state="running",
         started_at=clock.wall_time(),
-        environment=capture_environment(),
+        environment=environment,
         requested=workload,
         effective=None,
         objectives=tuple(objectives),
+        floor=floor_here(environment, progress),
+        low_load=beside.low_load,
     )
     start_run(directory, run)
-    result = run_load(
-        workload,
-        prepared,
-        path=f"/v2/models/{workload.model}/infer",
-        run_directory=directory,
-        clock=clock,
-        progress=progress,
-        server_pids=server_pids,
-    )
+    with watch_server(server, metrics_url=beside.metrics_url, clock=clock) as watch:
+        result = run_load(
+            workload,
+            prepared,
+            path=f"/v2/models/{workload.model}/infer",
+            run_directory=directory,
+            clock=clock,
+            progress=progress,
+            server_pids=server.pids,
+            replayed=replayed,
+        )
+    sight = watch.sight(result.requests, result.start_ns, progress)
+    run = msgspec.structs.replace(run, server=sight.use, metrics=sight.changes)
     run = concluded(run, result.requests, effective=result.effective, interrupted=result.interrupted)
     try:
-        finish_run(directory, run, result.requests)
+        _keep(directory, run, result.requests, sight)
     except OutputError as problem:
-        raise _kept_elsewhere(run, result.requests, problem) from problem
+        raise _kept_elsewhere(run, result.requests, sight, problem) from problem
     return run, result.requests
 
 
-def _kept_elsewhere(run: Run, requests: np.ndarray, problem: OutputError) -> OutputError:
+def _keep(directory: Path, run: Run, requests: np.ndarray, sight: Sight) -> None:
+    finish_run(directory, run, requests)
+    sight.keep(directory)
+
+
+def _kept_elsewhere(run: Run, requests: np.ndarray, sight: Sight, problem: OutputError) -> OutputError:
     """Save a finished run that cannot be written where it should be; the error then says where it is."""
     refuge = Path(tempfile.mkdtemp(prefix="dyno-run-"))
     try:
-        finish_run(refuge, run, requests)
+        _keep(refuge, run, requests, sight)
     except OutputError:
         return problem
     return OutputError(
@@ -231,6 +223,22 @@ def _kept_elsewhere(run: Run, requests: np.ndarray, problem: OutputError) -> Out
 def concluded(run: Run, requests: np.ndarray, *, effective: EffectiveWorkload, interrupted: bool) -> Run:
     """The record with summary and verdict, from the raw requests."""
     summary = summarise(requests, run.requested, run.objectives)
-    verdict = judge_run(summary, requests, run.requested, effective, run.objectives, interrupted=interrupted)
+    verdict = judge_run(
+        summary,
+        requests,
+        run.requested,
+        effective,
+        run.objectives,
+        interrupted=interrupted,
+        floor=run.floor,
+        server=run.server,
+    )
     state: Literal["interrupted", "complete"] = "interrupted" if interrupted else "complete"
-    return msgspec.structs.replace(run, state=state, effective=effective, summary=summary, verdict=verdict)
+    return msgspec.structs.replace(
+        run,
+        state=state,
+        effective=effective,
+        summary=summary,
+        verdict=verdict,
+        queueing=estimate_queueing(summary, run.low_load),
+    )

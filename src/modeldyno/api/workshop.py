@@ -7,9 +7,9 @@ from pathlib import Path
 from modeldyno.api.candidates import Maker
 from modeldyno.api.choices import RUNTIMES_OF, runtime_named
 from modeldyno.api.lanes import batch_of, open_lanes
-from modeldyno.api.loading import Shape, prepared_requests, workload_of
 from modeldyno.api.packing import pack
 from modeldyno.api.proof import proof_directory, prove_bundle, slug
+from modeldyno.api.workloads import Shape, prepared_requests, workload_of
 from modeldyno.bench.lanes import Lanes
 from modeldyno.bench.race import Entrant, rules_for, run_race
 from modeldyno.bench.standings import standings

@@ -14,6 +14,8 @@ VERBS = {
     "tune": ("tuning", "find, prove and bundle the fastest deployment that keeps the quality"),
     "serve": ("serving", "serve a bundle over the Open Inference Protocol"),
     "load": ("loading", "put a server under an honest open-loop load and judge the measurement"),
+    "capacity": ("sizing", "the highest rate at which a server or a bundle meets its objectives"),
+    "compare": ("comparing", "whether B is worse than A: stored runs, or targets loaded in turns"),
     "report": ("reporting", "rebuild the report of a stored run or search"),
     "doctor": ("checkup", "the state of this machine, the runtimes, and the floor of the instrument"),
 }

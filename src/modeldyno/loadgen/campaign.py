@@ -17,14 +17,17 @@ from modeldyno.units import format_duration, format_rate
 
 _SHOW_EVERY_NS = 250_000_000
 _HAND_OVER_WITHIN_NS = 30_000_000_000
+_NEVER_NS = 2**62
 
 
 class Outlook(NamedTuple):
     """What is going to happen, in ns since the start."""
 
-    rate_per_s: float
+    asked: str
+    """What was asked of the client, in words: `500/s` or `8 users`."""
     measured_from_ns: int
-    plan_end_ns: int
+    plan_end_ns: int | None
+    """None in a closed loop that a number of requests ends."""
     patience_ns: int
     """How long after the plan's end the last answer may come."""
 
@@ -63,7 +66,8 @@ class Campaign:
             ToolError: one of them died, or does not come to an end.
         """
         self._start_ns = start_ns
-        self._progress.start("load", total=self._outlook.plan_end_ns / 1e9)
+        end_ns = self._outlook.plan_end_ns
+        self._progress.start("load", total=None if end_ns is None else end_ns / 1e9)
         try:
             self._crew.start(start_ns)
             self._listen(interruption)
@@ -80,7 +84,8 @@ class Campaign:
 
     def _listen(self, interruption: Interruption) -> None:
         outlook = self._outlook
-        give_up_ns = self._start_ns + outlook.plan_end_ns + outlook.patience_ns + _HAND_OVER_WITHIN_NS
+        last_ns = _NEVER_NS if outlook.plan_end_ns is None else outlook.plan_end_ns
+        give_up_ns = self._start_ns + last_ns + outlook.patience_ns + _HAND_OVER_WITHIN_NS
         measured_ns: int | None = self._start_ns + outlook.measured_from_ns
         show_ns = self._start_ns
         is_stopping = False
@@ -116,16 +121,17 @@ class Campaign:
 
     def _show(self) -> None:
         outlook = self._outlook
-        elapsed_ns = min(self._clock.now_ns() - self._start_ns, outlook.plan_end_ns)
+        last_ns = _NEVER_NS if outlook.plan_end_ns is None else outlook.plan_end_ns
+        elapsed_ns = min(self._clock.now_ns() - self._start_ns, last_ns)
         counts = np.zeros(COUNT, np.int64)
         delivered_per_s = 0.0
         for tally in self._tallies.values():
             counts[: len(tally.buckets)] += np.array(tally.buckets, np.int64)
-            delivered_per_s += 1e9 * tally.sent / max(1, min(tally.elapsed_ns, outlook.plan_end_ns))
+            delivered_per_s += 1e9 * tally.sent / max(1, min(tally.elapsed_ns, last_ns))
         p99_ns = quantile_ns(counts, 0.99)
         failures = sum(tally.failures for tally in self._tallies.values())
         words = [
-            f"{format_rate(outlook.rate_per_s)} asked",
+            f"{outlook.asked} asked",
             f"{format_rate(delivered_per_s)} delivered",
             *([f"p99 {format_duration(p99_ns, 2)}"] if p99_ns is not None else []),
             f"{failures:,} {'failure' if failures == 1 else 'failures'}",

@@ -19,27 +19,51 @@ _STAMPS_AT = _OFFSETS["sent_ns"]
 _SIZES_AT = _OFFSETS["sent_bytes"]
 _SERVER_AT = _OFFSETS["server_preprocess_ns"]
 _MOST_BYTES = 2**31 - 1
+_NEVER = 2**62
+_FIRST_ROWS = 1 << 16
+"""Of a closed loop, which does not know how many it will need: they double when they are full."""
 
 
 class Ledger:
-    """One row for each planned moment of a worker; moments come in on the clock and are kept since the start."""
+    """One row for each request of a worker; moments come in on the clock and are kept since the start.
+
+    In an open loop there is a row for each planned moment. In a closed loop rows are added as requests are sent, and
+    each counts as planned at the moment it was sent.
+    """
 
     def __init__(self, assignment: Assignment) -> None:
+        self._worker = assignment.worker
+        self._choice = np.frombuffer(assignment.choice, "<i4")
+        self._rows_of_choice = np.array(assignment.rows, "<i4")[self._choice]
+        self._is_closed = assignment.concurrency > 0
+        self.first_measured = assignment.first_measured if not self._is_closed or not assignment.warmup_ns else _NEVER
+        """Index of the first request of the measured phase; a closed loop learns it when its warm-up ends."""
         planned = np.frombuffer(assignment.planned, "<i8")
-        self.rows = empty_requests(len(planned))
-        index = assignment.worker + assignment.workers * np.arange(len(planned))
-        self.rows["planned_ns"] = planned
-        self.rows["measured"] = np.arange(len(planned)) >= assignment.first_measured
-        self.rows["worker"] = assignment.worker
-        self.rows["rows"] = np.array(assignment.rows, "<i4")[index % len(assignment.rows)]
+        self.rows = self._blank(0, _FIRST_ROWS if self._is_closed else len(planned))
+        if not self._is_closed:
+            self.rows["planned_ns"] = planned
+            self.rows["measured"] = np.arange(len(planned)) >= self.first_measured
         self.start_ns = 0
         self.sent = 0
         self.unresolved = len(planned)
-        """Rows without an outcome yet."""
+        """Requests without an outcome yet."""
         self._memory = self.rows.view(np.uint8).data
         self._resolved: list[int] = []
         self._failures = 0
         self._buckets = np.zeros(COUNT, np.int64)
+
+    def add(self, index: int) -> None:
+        """A closed loop begins its request `index`, the one after the last."""
+        if index >= len(self.rows):
+            self.rows = np.concatenate((self.rows, self._blank(index, index)))
+            self._memory = self.rows.view(np.uint8).data
+        self.unresolved += 1
+
+    def _blank(self, start: int, count: int) -> np.ndarray:
+        rows = empty_requests(count)
+        rows["worker"] = self._worker
+        rows["rows"] = self._rows_of_choice[np.arange(start, start + count) % len(self._choice)]
+        return rows
 
     def resolve(
         self, index: int, outcome: Outcome, *, sent_ns: int, first_byte_ns: int, done_ns: int, status: int
@@ -58,6 +82,11 @@ class Ledger:
         self.unresolved -= 1
         self._resolved.append(index)
 
+    def written(self) -> bytes:
+        """All rows that say something: of a closed loop, those whose request was begun and came to an end."""
+        rows = self.rows[self.rows["planned_ns"] >= 0] if self._is_closed else self.rows
+        return rows.tobytes()
+
     def add_sizes(self, index: int, sent_bytes: int, received_bytes: int) -> None:
         """How much went over the wire for request `index`."""
         _SIZES.pack_into(
@@ -75,8 +104,13 @@ class Ledger:
 
     def take_resolved(self) -> np.ndarray:
         """A copy of the rows resolved since the last call, also counted for `tally`."""
-        rows = self.rows[np.array(self._resolved, np.int64)]
+        index = np.array(self._resolved, np.int64)
+        rows = self.rows[index]
         self._resolved = []
+        if self._is_closed:
+            rows["planned_ns"] = np.where(rows["sent_ns"] >= 0, rows["sent_ns"], rows["done_ns"])
+            rows["measured"] = index >= self.first_measured
+            self.rows[index] = rows
         answered = rows[rows["outcome"] == Outcome.OK]
         self._buckets += count_in_buckets(answered["done_ns"] - answered["planned_ns"])
         self._failures += len(rows) - len(answered)

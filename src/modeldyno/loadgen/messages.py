@@ -14,7 +14,10 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     host: str
     port: int
     requests: list[bytes]
-    """Whole HTTP requests; request `i` of the plan is `requests[i % len(requests)]`."""
+    """Whole HTTP requests."""
+    choice: bytes
+    """Indices into `requests`, int32 little-endian, one for each of its own requests in turn, from the front again
+    after the last."""
     rows: list[int]
     """Rows in each of `requests`."""
     planned: bytes
@@ -27,6 +30,14 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     connections: int
     max_connections: int
     part_path: str
+    concurrency: int = 0
+    """Above 0 a closed loop: so many users, no planned moments, and these three fields instead."""
+    warmup_ns: int = 0
+    """Closed loop: measured from then on."""
+    duration_ns: int = 0
+    """Closed loop: sending ends so long after the warm-up; 0 when `most_requests` ends it."""
+    most_requests: int = 0
+    """Closed loop: sending ends after so many requests of the measured phase."""
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):

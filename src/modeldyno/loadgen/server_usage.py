@@ -22,6 +22,11 @@ def cpu_ns_by_process(pids: Sequence[int]) -> dict[int, int]:
     return used
 
 
+def own_thread_cpu_ns() -> int:
+    """CPU time of the calling thread so far: what looking at the server costs."""
+    return time.thread_time_ns()
+
+
 def cpu_ns_between(before: dict[int, int], after: dict[int, int]) -> int | None:
     """CPU time used from one reading to the next; None when a process of the first is gone, its time with it."""
     if not before or not before.keys() <= after.keys():

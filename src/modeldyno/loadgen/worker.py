@@ -86,6 +86,8 @@ class Worker:
         stop.cancel()
 
     def _measured_offset_ns(self, assignment: Assignment) -> int:
+        if assignment.concurrency:
+            return assignment.warmup_ns
         measured = self._ledger.rows["planned_ns"][assignment.first_measured :]
         return int(measured[0]) if len(measured) else assignment.plan_end_ns
 
@@ -112,7 +114,7 @@ class Worker:
         connections = self._sender.close()
         part_problem = self._part.close()
         finished = Finished(
-            rows=self._ledger.rows.tobytes(),
+            rows=self._ledger.written(),
             cpu_fraction=cpu_fraction,
             connections=connections,
             reconnects=self._sender.pool.reconnects,

@@ -4,7 +4,7 @@ from typing import Literal
 
 from modeldyno.records.base import Record
 from modeldyno.records.environment import Environment
-from modeldyno.records.run import LatencySummary
+from modeldyno.records.run import Floor
 
 
 class RuntimeState(Record, frozen=True, kw_only=True):
@@ -14,18 +14,6 @@ class RuntimeState(Record, frozen=True, kw_only=True):
     version: str | None
     detail: str
     """Execution providers, the distribution it came from, or the command that installs it."""
-
-
-class Floor(Record, frozen=True, kw_only=True):
-    """What the instrument itself costs here, measured against a server that does nothing."""
-
-    rate_per_s: float
-    """The open-loop rate at which latency and lateness were measured."""
-    response_time: LatencySummary
-    lateness: LatencySummary
-    client_cpu_ns_per_request: float
-    highest_rate_per_s: float
-    """Highest offered rate of which at least 99.9 % was delivered within 1 ms of its moment."""
 
 
 class Checkup(Record, frozen=True, kw_only=True):

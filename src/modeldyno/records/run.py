@@ -5,6 +5,7 @@ from typing import Literal
 from modeldyno.records.base import Estimate, Record
 from modeldyno.records.environment import Environment
 from modeldyno.records.objective import Objective
+from modeldyno.records.observation import MetricChange, ServerUse
 from modeldyno.records.verdict import MeasurementVerdict
 from modeldyno.records.workload import EffectiveWorkload, Workload
 
@@ -20,6 +21,18 @@ class LatencySummary(Record, frozen=True, kw_only=True):
     p999_ns: Estimate | None
     max_ns: Estimate | None
     """The largest seen; it has no interval."""
+
+
+class Floor(Record, frozen=True, kw_only=True):
+    """What the instrument itself costs here, measured against a server that does nothing."""
+
+    rate_per_s: float
+    """The open-loop rate at which latency and lateness were measured."""
+    response_time: LatencySummary
+    lateness: LatencySummary
+    client_cpu_ns_per_request: float
+    highest_rate_per_s: float
+    """Highest offered rate of which at least 99.9 % was delivered within 1 ms of its moment."""
 
 
 class ResponseSplit(Record, frozen=True, kw_only=True):
@@ -39,6 +52,26 @@ class ResponseSplit(Record, frozen=True, kw_only=True):
     postprocessing_ns: float | None
     unaccounted_ns: float
     """What nobody accounts for; without server times, all that is not client wait."""
+
+
+class LowLoad(Record, frozen=True, kw_only=True):
+    """A short load before the run at a tenth of its rate, where nearly nobody waits."""
+
+    rate_per_s: float
+    answered: int
+    service_ns: Estimate
+    """Mean service time."""
+
+
+class QueueingEstimate(Record, frozen=True, kw_only=True):
+    """What a low load lets one say about queueing. An estimate, never a measurement."""
+
+    queueing_ns: Estimate
+    """Mean service time of the run beyond that of the low load; an interval around 0 tells of no queueing."""
+    waiting_requests: float
+    """Mean number of requests that wait, by Little's law."""
+    requests_in_flight: float
+    """Mean number of requests sent and not answered, by Little's law."""
 
 
 class Summary(Record, frozen=True, kw_only=True):
@@ -86,3 +119,13 @@ class Run(Record, frozen=True, kw_only=True):
     objectives: tuple[Objective, ...] = ()
     summary: Summary | None = None
     verdict: MeasurementVerdict | None = None
+    floor: Floor | None = None
+    """The instrument's own floor on this machine, as `dyno doctor` last measured it; None when it never did."""
+    server: ServerUse | None = None
+    """None when the server is not a process of this machine that may be looked at."""
+    metrics: tuple[MetricChange, ...] = ()
+    """The counters of the server's `/metrics` that tell most; all samples are in `metrics.parquet`."""
+    low_load: LowLoad | None = None
+    """Measured before the run when the split was to be estimated."""
+    queueing: QueueingEstimate | None = None
+    """Estimated from `low_load`; the server's own word, where there is one, is in `summary.split`."""

@@ -1,26 +1,50 @@
 """What is offered to a service."""
 
+import math
 from typing import Literal
 
+from modeldyno.errors import UsageError
 from modeldyno.records.base import Record
 
-ArrivalName = Literal["constant", "poisson"]
+ArrivalName = Literal["constant", "poisson", "gamma", "ramp", "step", "spike", "replay", "closed"]
+"""`closed` is no arrival process but the closed loop: each of `concurrency` users sends when its answer is there."""
+
+
+class RowShare(Record, frozen=True, kw_only=True):
+    """One size of request in a mix."""
+
+    rows: int
+    share: float
+    """Of the requests, between 0 and 1; the shares of a mix add up to 1."""
+
+
+class TraceSource(Record, frozen=True, kw_only=True):
+    """The recorded arrivals that a replay follows."""
+
+    path: str
+    digest: str
+    """`sha256:` of the file."""
+    speed: float = 1.0
+    """2 replays in half the time, so at twice the rate."""
+    scale: float = 1.0
+    """2 replays twice the requests in the same time; below 1, that share of them, drawn by the seed."""
 
 
 class Workload(Record, frozen=True, kw_only=True):
-    """An open-loop load: requests are planned before the run and sent at their moment, ready or not."""
+    """A load. All but the closed loop are planned before the run and sent at their moment, ready or not."""
 
     url: str
     """Base URL of the server, such as `http://127.0.0.1:8000`."""
     model: str
     arrivals: ArrivalName = "poisson"
     rate_per_s: float
-    """Requests per second asked for, in the measured phase and in the warm-up."""
+    """Requests per second asked for: the mean over the measured phase; 0 in a closed loop, which asks for none."""
     requests: int
-    """Planned requests of the measured phase."""
+    """Planned requests of the measured phase; 0 in a closed loop that `duration_ns` ends."""
     warmup_requests: int
-    """Planned requests before it; sent at the same rate, kept in the raw data, left out of the summary."""
+    """Planned requests before it; sent at the rate it begins with, kept in the raw data, left out of the summary."""
     rows_per_request: int = 1
+    """Not used when there is a `row_mix`."""
     timeout_ns: int = 5_000_000_000
     """From the moment a request is sent; one that takes longer is a failure of kind `timeout`."""
     connections: int = 8
@@ -29,6 +53,32 @@ class Workload(Record, frozen=True, kw_only=True):
     workers: int = 1
     """Sending processes."""
     seed: int
+    burstiness: float = 1.0
+    """`gamma`: shape of the distribution of the gaps; 1 is Poisson, less is burstier, more is evener."""
+    from_per_s: float | None = None
+    """`ramp`, `step`, `spike`: the rate they begin with, which is also that of the warm-up."""
+    to_per_s: float | None = None
+    """`ramp`, `step`, `spike`: the rate they reach."""
+    steps: int = 2
+    """`step`: how many levels of equal length, the first and the last rate included."""
+    trace: TraceSource | None = None
+    row_mix: tuple[RowShare, ...] = ()
+    concurrency: int = 0
+    """Closed loop: users, each with one request on its way at a time."""
+    warmup_ns: int = 0
+    """Closed loop: how long before the measured phase."""
+    duration_ns: int = 0
+    """Closed loop: how long the measured phase lasts; 0 when `requests` ends it."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether answers decide when requests are sent."""
+        return self.concurrency > 0
+
+    @property
+    def mean_rows(self) -> float:
+        """Rows in a request, on average."""
+        return sum(one.rows * one.share for one in self.row_mix) if self.row_mix else float(self.rows_per_request)
 
 
 class EffectiveWorkload(Record, frozen=True, kw_only=True):
@@ -44,3 +94,27 @@ class EffectiveWorkload(Record, frozen=True, kw_only=True):
     server_peak_memory_bytes: int | None
     reconnects: int = 0
     """Connections opened in place of ones that the server closed or that a failure cost."""
+
+
+def parse_row_mix(text: str) -> tuple[RowShare, ...]:
+    """`"8"`, `"1,1,8"` (each as often as it is named) or `"1:0.9,32:0.1"` (weights) to sizes and their shares.
+
+    Raises:
+        UsageError: a size that is no whole number above 0, or a weight that is no number above 0.
+    """
+    weights: dict[int, float] = {}
+    for part in text.split(","):
+        size, colon, weight = part.strip().partition(":")
+        try:
+            rows, heavy = int(size), float(weight) if colon else 1.0
+        except ValueError:
+            rows, heavy = 0, 0.0
+        if rows < 1 or not 0 < heavy < math.inf:
+            raise UsageError(
+                f"{text!r} is not a number of rows nor a mix of them",
+                why=f"{part.strip()!r} is not a size above 0, nor a size and its weight",
+                hint="for example 1, or 1,1,8, or 1:0.9,32:0.1",
+            )
+        weights[rows] = weights.get(rows, 0.0) + heavy
+    total = sum(weights.values())
+    return tuple(RowShare(rows=rows, share=weight / total) for rows, weight in sorted(weights.items()))

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Literal
 
 from modeldyno.records.base import Record
+from modeldyno.records.comparison import Comparison
 from modeldyno.records.run import Run, Summary
 from modeldyno.records.search import Search
 from modeldyno.records.verdict import MeasurementVerdict, ObjectiveVerdict
 from modeldyno.reports.estimates import duration_text, failures_text, plural, ratio_text
 from modeldyno.reports.findings import tail_level, tally, winning_proof
-from modeldyno.units import format_rate
+from modeldyno.units import format_fraction, format_rate
 
 
 class Headline(Record, frozen=True, kw_only=True):
@@ -68,6 +69,40 @@ def run_headline(run: Run) -> Headline:
         detail=f"{plural(summary.requests, 'request')} at {format_rate(summary.rate_delivered_per_s)}: "
         f"{_tail(summary)}{failures_text(summary.failures, summary.requests)}.",
     )
+
+
+def comparison_headline(comparison: Comparison) -> Headline:
+    """The verdict of a comparison: whether B is worse than allowed, and what is known of the change."""
+    if comparison.measurement == "invalid":
+        return Headline(
+            answer="cannot_tell",
+            title="The comparison is not valid",
+            detail=" ".join(_sentence(reason[0].upper() + reason[1:]) for reason in comparison.reasons),
+        )
+    answer = comparison.regression
+    deciding = [one for one in comparison.metrics if one.regression == answer]
+    evidence = " ".join(_sentence(one.evidence) for one in deciding)
+    if answer == "fail":
+        return Headline(answer="fail", title="B is worse than allowed", detail=evidence)
+    if answer == "cannot_tell":
+        return Headline(
+            answer="cannot_tell", title="It cannot be told whether B is worse than allowed", detail=evidence
+        )
+    changed = {
+        change: [one.metric for one in comparison.metrics if one.change == change]
+        for change in ("better", "worse", "equal", "cannot_tell")
+    }
+    words = {"worse": "worse within the limit", "cannot_tell": "within the limit, the change cannot be told"}
+    told = "; ".join(f"{', '.join(names)} {words.get(change, change)}" for change, names in changed.items() if names)
+    if changed["worse"]:
+        title = "B is worse, but no more than allowed"
+    elif changed["better"]:
+        title = "B is better"
+    elif changed["cannot_tell"]:
+        title = "B is not worse than allowed"
+    else:
+        title = f"A and B are equal within {format_fraction(comparison.margin)}"
+    return Headline(answer="pass", title=title, detail=_sentence(told))
 
 
 def _gain(search: Search) -> str:

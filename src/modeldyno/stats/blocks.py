@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from modeldyno.records.base import Estimate
-from modeldyno.stats.intervals import student_quantile
+from modeldyno.stats.intervals import TAIL, student_quantile
 
 
 def block_estimate(blocks: Sequence[float]) -> Estimate:
@@ -27,12 +27,13 @@ def block_estimate(blocks: Sequence[float]) -> Estimate:
     return Estimate(value=centre, low=max(0.0, centre - half) if centre >= 0 else centre - half, high=centre + half)
 
 
-def paired_ratio(a: Sequence[float], b: Sequence[float]) -> Estimate:
+def paired_ratio(a: Sequence[float], b: Sequence[float], *, tail: float = TAIL) -> Estimate:
     """The ratio a over b of positive block values that were measured in turns, with its 95 % interval.
 
     Student's interval of the mean difference of logarithms, pair by pair: what slows both of a pair (a neighbour on
     the machine, a change of clock frequency) cancels. The value is the geometric mean of the ratios. Where one list
-    is longer, as when a candidate left the race early, only the blocks both ran are compared.
+    is longer, as when a candidate left the race early, only the blocks both ran are compared. `tail` is the probability
+    outside on each side, smaller than that of 95 % where several intervals must hold together.
 
     Raises:
         ValueError: without a pair, or with a value that is not above zero.
@@ -45,7 +46,7 @@ def paired_ratio(a: Sequence[float], b: Sequence[float]) -> Estimate:
     centre = float(logs.mean())
     if pairs < 3:
         return Estimate(value=math.exp(centre))
-    half = _half_width(logs)
+    half = _half_width(logs, tail)
     return Estimate(value=math.exp(centre), low=math.exp(centre - half), high=math.exp(centre + half))
 
 
@@ -59,5 +60,5 @@ def is_tie(ratio: Estimate, margin: float = 0.0) -> bool:
     return ratio.low <= 1 + margin and ratio.high >= 1 / (1 + margin)
 
 
-def _half_width(values: np.ndarray) -> float:
-    return student_quantile(len(values) - 1) * float(values.std(ddof=1)) / math.sqrt(len(values))
+def _half_width(values: np.ndarray, tail: float = TAIL) -> float:
+    return student_quantile(len(values) - 1, tail) * float(values.std(ddof=1)) / math.sqrt(len(values))

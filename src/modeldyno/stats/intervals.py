@@ -14,9 +14,9 @@ TAIL = 0.025
 NORMAL_QUANTILE = float(special.ndtri(1 - TAIL))
 
 
-def student_quantile(freedom: float) -> float:
-    """The 97.5 % quantile of Student's t distribution."""
-    return float(special.stdtrit(freedom, 1 - TAIL))
+def student_quantile(freedom: float, tail: float = TAIL) -> float:
+    """The quantile of Student's t distribution with probability `tail` above it: 97.5 % unless told otherwise."""
+    return float(special.stdtrit(freedom, 1 - tail))
 
 
 def degrees_of_freedom(effective: float) -> float:

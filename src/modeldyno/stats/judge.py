@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modeldyno.records.objective import Objective
+from modeldyno.records.observation import ServerUse
 from modeldyno.records.requests import Outcome
-from modeldyno.records.run import Summary
+from modeldyno.records.run import Floor, Summary
 from modeldyno.records.verdict import MeasurementVerdict
 from modeldyno.records.workload import EffectiveWorkload, Workload
 from modeldyno.stats.objectives import judge_objective
@@ -22,13 +23,19 @@ from modeldyno.stats.summary import measured_rows, response_times
 from modeldyno.stats.validity import (
     check_client_cpu,
     check_count,
+    check_floor,
     check_lateness,
     check_not_sent,
     check_rate,
     check_stamps,
+    check_users,
     note_conditions,
+    note_server,
 )
 
+_LAW = "Little's law"
+_BACKLOG = "a growing backlog"
+_CHANGING = ("ramp", "step", "spike", "replay")
 _LONGER = "run longer, or warm up longer (--warmup)"
 
 
@@ -40,6 +47,8 @@ def judge_run(
     objectives: Sequence[Objective],
     *,
     interrupted: bool,
+    floor: Floor | None = None,
+    server: ServerUse | None = None,
 ) -> MeasurementVerdict:
     """Whether a run can be believed, and each objective that a run can answer.
 
@@ -54,20 +63,27 @@ def judge_run(
         effective: what happened beside it.
         objectives: directions and objectives about quality are left out of the verdict.
         interrupted: whether the user stopped the run.
+        floor: the instrument's own on this machine, when it is known.
+        server: what the server's processes used, when they could be looked at.
     """
     rows = measured_rows(requests)
     reasons = []
     if interrupted:
         reasons.append("the run was interrupted; let it run to its end")
-    found = [check_count(rows), check_rate(rows), check_lateness(rows), check_stamps(rows), check_client_cpu(effective)]
+    held_up = [check_client_cpu(effective)]
+    if not workload.is_closed:
+        held_up += [check_rate(rows), check_lateness(rows)]
+    found = [check_count(rows), check_stamps(rows), *held_up]
     if not interrupted:
-        found.append(check_not_sent(rows))
+        found.append(check_users(rows, workload) if workload.is_closed else check_not_sent(rows))
     reasons += [reason for reason in found if reason]
+    beyond, beside = check_floor(summary, workload, floor, is_held_up=any(held_up))
+    reasons += beyond
     unsteady, notes = _check_steadiness(rows, workload)
     return MeasurementVerdict(
         measurement="invalid" if reasons or unsteady else "valid",
         reasons=(*reasons, *unsteady),
-        notes=(*notes, *note_conditions(summary, effective, workload)),
+        notes=(*notes, *note_conditions(summary, effective, workload), *beside, *note_server(server)),
         objectives=tuple(
             answer
             for one in objectives
@@ -81,22 +97,32 @@ def _check_steadiness(rows: np.ndarray, workload: Workload) -> tuple[list[str], 
     response_ns = response_times(rows)
     ended = rows[~np.isin(rows["outcome"], (Outcome.INTERRUPTED, Outcome.NOT_SENT))]
     answered = rows[rows["outcome"] == Outcome.OK]
+    changes = workload.arrivals in _CHANGING
     checks: tuple[tuple[str, Callable[[], str | None], str], ...] = (
         ("a trend", lambda: find_trend(response_ns), _LONGER),
         ("a level shift", lambda: find_level_shift(response_ns), _LONGER),
         (
-            "a growing backlog",
+            _BACKLOG,
             lambda: find_growing_backlog(ended["planned_ns"], _ended_ns(ended, workload)),
             "the server is offered more than it can do; lower the rate",
         ),
         (
-            "Little's law",
+            _LAW,
             lambda: find_breach_of_littles_law(answered["planned_ns"], answered["done_ns"]),
             "the server was not in balance; lower the rate or run longer",
         ),
     )
     reasons, notes = [], []
+    if changes:
+        notes.append(
+            f"the rate of a {workload.arrivals} changes by plan: response times that change with it are its result, so "
+            "that a trend, a level shift and a growing backlog are not held against the run"
+        )
+    elif workload.is_closed:
+        notes.append("a growing backlog is not looked for: a closed loop cannot have one")
     for name, check, remedy in checks:
+        if (changes and name != _LAW) or (workload.is_closed and name == _BACKLOG):
+            continue
         try:
             finding = check()
         except TooShortError as problem:

@@ -9,8 +9,9 @@ import math
 
 import numpy as np
 
+from modeldyno.records.observation import ServerUse
 from modeldyno.records.requests import Outcome
-from modeldyno.records.run import Summary
+from modeldyno.records.run import Floor, Summary
 from modeldyno.records.workload import EffectiveWorkload, Workload
 from modeldyno.stats.summary import rate_of
 from modeldyno.units import format_duration, format_fraction, format_rate
@@ -22,6 +23,7 @@ _LATE_NS = 1_000_000
 _MOST_LATE_SHARE = 0.05
 _MEDIAN_LATENESS_NS = 250_000
 _MATERIAL_SHARE = 0.1
+_FLOOR_FACTOR = 2
 
 
 def check_count(rows: np.ndarray) -> str | None:
@@ -119,6 +121,16 @@ def check_client_cpu(effective: EffectiveWorkload) -> str | None:
     )
 
 
+def check_users(rows: np.ndarray, workload: Workload) -> str | None:
+    """A closed loop made as many requests as asked."""
+    if len(rows) >= workload.requests:
+        return None
+    return (
+        f"the closed loop ended after {len(rows):,} of {workload.requests:,} requests, when the server had taken no "
+        "connection for a whole time-out; is the server there?"
+    )
+
+
 def note_conditions(summary: Summary, effective: EffectiveWorkload, workload: Workload) -> list[str]:
     """What does not spoil a run but belongs beside its numbers."""
     notes = []
@@ -128,17 +140,73 @@ def note_conditions(summary: Summary, effective: EffectiveWorkload, workload: Wo
         notes.append("the client's CPU time could not be checked: it was not reported")
     elif effective.client_cpu_fraction > 0.7:
         notes.append(f"the busiest sending process used {format_fraction(effective.client_cpu_fraction, 0)} of a core")
-    if effective.connections >= workload.max_connections:
+    if effective.connections >= workload.max_connections and not workload.is_closed:
         notes.append(
             f"all {workload.max_connections} connections were open: some requests may have waited for one, "
             "which is charged to their response time"
         )
     if effective.reconnects:
         notes.append(f"{effective.reconnects:,} connections had to be opened anew during the run")
-    offset = abs(summary.rate_delivered_per_s / workload.rate_per_s - 1)
-    if workload.arrivals == "poisson" and offset > RATE_TOLERANCE:
+    if workload.is_closed:
+        notes.append(
+            f"a closed loop of {workload.concurrency} users asks for no rate and waits for slow answers before it asks "
+            "again: its response times hide the queue that independent users would meet; rate and lateness are not "
+            "judged; for objectives, offer a rate (--rate)"
+        )
+    elif workload.arrivals == "poisson" and _offset(summary, workload) > RATE_TOLERANCE:
         notes.append(
             f"{format_rate(summary.rate_delivered_per_s)} were delivered of a nominal "
             f"{format_rate(workload.rate_per_s)}: a Poisson schedule of this length is off by chance"
         )
     return notes
+
+
+def _offset(summary: Summary, workload: Workload) -> float:
+    return abs(summary.rate_delivered_per_s / workload.rate_per_s - 1)
+
+
+def check_floor(
+    summary: Summary, workload: Workload, floor: Floor | None, *, is_held_up: bool
+) -> tuple[list[str], list[str]]:
+    """Reasons and notes from the distance to what the instrument itself costs on this machine.
+
+    A rate beyond the highest that the client has shown here spoils a run only when the client was really held up in
+    it (`is_held_up`): the floor was measured on another day, and with one sending process.
+    """
+    if floor is None:
+        return [], ["what the instrument itself costs here is not known: dyno doctor measures it"]
+    reasons: list[str] = []
+    notes: list[str] = []
+    highest = floor.highest_rate_per_s * workload.workers
+    if workload.rate_per_s > highest > 0:
+        beyond = (
+            f"{format_rate(workload.rate_per_s)} were asked, more than the {format_rate(highest)} that this client has "
+            "been shown to deliver on time here (dyno doctor)"
+        )
+        (reasons if is_held_up else notes).append(f"{beyond}; lower the rate or add workers" if is_held_up else beyond)
+    near = [
+        f"{name} {format_duration(measured.value)} against {format_duration(least.value)}"
+        for name, measured, least in (
+            ("p50", summary.response_time.p50_ns, floor.response_time.p50_ns),
+            ("p99", summary.response_time.p99_ns, floor.response_time.p99_ns),
+        )
+        if measured is not None and least is not None and measured.value <= _FLOOR_FACTOR * least.value
+    ]
+    if near:
+        notes.append(
+            f"the response time is within {_FLOOR_FACTOR}× of the floor of this machine ({', '.join(near)}): most of "
+            "what was measured is the instrument and the loopback, and the server may be faster than it looks"
+        )
+    return reasons, notes
+
+
+def note_server(server: ServerUse | None) -> list[str]:
+    """What held the server back and is not its own doing."""
+    if server is None or not server.throttled_ns:
+        return []
+    held_ns, periods = format_duration(server.throttled_ns), server.throttled_periods
+    note = (
+        f"the cgroup's CPU quota held the server back for {held_ns} in {periods:,} periods: "
+        "its tail is the quota's; raise the quota or lower the rate"
+    )
+    return [note]

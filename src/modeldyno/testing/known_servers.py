@@ -1,7 +1,8 @@
 """HTTP servers that do one known thing, in a process of their own: `python -m modeldyno.testing.known_servers JSON`.
 
 They are what a load generator is tested against: what they did is known, so what is reported can be checked. Every
-POST is counted when its last byte is there; `GET /count` gives the count.
+POST is counted when its last byte is there; `GET /count` gives the count, `GET /v2/models/NAME` the metadata of a model
+with four numbers in and one out.
 """
 
 import asyncio
@@ -21,6 +22,10 @@ import uvloop
 
 from modeldyno.clock import SystemClock
 
+_METADATA = b"""{"name": "known", "versions": ["1"], "platform": "known",
+ "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 4]}],
+ "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1, 1]}]}"""
+
 
 class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the server does. `..._every` counts POSTs from 1; 0 is never."""
@@ -28,6 +33,8 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     host: str = "127.0.0.1"
     delay_ns: int = 0
     """From the whole request to its answer, independent of other requests."""
+    service_ns: int = 0
+    """Of one request in a single lane: requests are served one after the other, in order, each for so long."""
     stall_at: int = 0
     """At this POST the whole process does nothing for `stall_ns`; what arrives meanwhile waits."""
     stall_ns: int = 0
@@ -59,6 +66,8 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class _Counters:
     def __init__(self) -> None:
         self.posts = 0
+        self.lane_free_s = 0.0
+        """When the single lane has served all that came so far, on the loop's clock."""
 
 
 class _Exchange(asyncio.Protocol):
@@ -80,13 +89,16 @@ class _Exchange(asyncio.Protocol):
             self._idle.cancel()
         self._parser.feed_data(data)
 
+    def on_url(self, url: bytes) -> None:
+        self._path = url
+
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         if self._idle is not None:
             self._idle.cancel()
 
     def on_message_complete(self) -> None:
         if self._parser.get_method() == b"GET":
-            self._write_body(str(self._counters.posts).encode())
+            self._write_body(_METADATA if b"/v2/models/" in self._path else str(self._counters.posts).encode())
             return
         if self._is_stale():
             self._transport.abort()
@@ -98,7 +110,11 @@ class _Exchange(asyncio.Protocol):
             os._exit(0)  # an exception would only end this connection
         if number == behaviour.stall_at:
             self._clock.sleep_until_ns(self._clock.now_ns() + behaviour.stall_ns)
-        if behaviour.delay_ns:
+        if behaviour.service_ns:
+            loop = asyncio.get_running_loop()
+            self._counters.lane_free_s = max(loop.time(), self._counters.lane_free_s) + behaviour.service_ns / 1e9
+            loop.call_at(self._counters.lane_free_s, self._answer, number)
+        elif behaviour.delay_ns:
             asyncio.get_running_loop().call_later(behaviour.delay_ns / 1e9, self._answer, number)
         else:
             self._answer(number)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def constant(*, rate_per_s: float, requests: int, seed: int) -> NDArray[np.int64]:  # noqa: ARG001 - every Schedule takes a seed
+def constant(*, rate_per_s: float, requests: int, seed: int) -> NDArray[np.int64]:  # noqa: ARG001 - called as its random siblings are
     """Request `i` is planned at `i / rate`, each rounded on its own so that no error adds up.
 
     Args:

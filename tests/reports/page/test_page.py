@@ -4,12 +4,12 @@ from html.parser import HTMLParser
 
 import pytest
 from msgspec.structs import replace
-from tests.reports import samples
+from tests.reports import capacities, comparisons, samples
 from tests.reports.terminal import test_texts as texts
 
 from modeldyno.records.search import Search
 from modeldyno.records.verdict import MeasurementVerdict
-from modeldyno.reports.page.page import profile_page, run_page, search_page
+from modeldyno.reports.page.page import capacity_page, comparison_page, profile_page, run_page, search_page
 
 ROWS = samples.requests(count=2_000, warmup=100)
 FAILED_ROWS = samples.requests(count=2_000, warmup=100, failed=14)
@@ -32,6 +32,18 @@ PAGES: dict[str, Callable[[], str]] = {
     "search invalid proof": lambda: whole_search(texts.invalid_proof()),
     "run": lambda: run_page(samples.run(FAILED_ROWS), FAILED_ROWS),
     "run not finished": lambda: run_page(replace(samples.run(), summary=None, verdict=None, effective=None), ROWS[:0]),
+    "comparison regression": lambda: comparison_page(comparisons.regression()),
+    "comparison equal": lambda: comparison_page(comparisons.equals()),
+    "comparison undecided": lambda: comparison_page(
+        replace(comparisons.undecided(), metrics=(comparisons.UNSUPPORTED,))
+    ),
+    "comparison invalid": lambda: comparison_page(comparisons.invalid()),
+    "capacity found": lambda: capacity_page(capacities.found()),
+    "capacity ceiling": lambda: capacity_page(capacities.ceiling()),
+    "capacity lowest-fails": lambda: capacity_page(capacities.lowest_fails()),
+    "capacity client-limited": lambda: capacity_page(capacities.client_limited()),
+    "capacity out-of-budget": lambda: capacity_page(capacities.out_of_budget()),
+    "capacity interrupted": lambda: capacity_page(capacities.interrupted()),
     "profile": lambda: profile_page(samples.profile()),
     "profile empty": lambda: profile_page(replace(samples.profile(), points=())),
 }
@@ -229,3 +241,13 @@ def test_without_p99_the_highest_supported_percentile_is_shown() -> None:
     page = run_page(replace(run, summary=short), ROWS)
     assert "<dt>p95 response time</dt>" in page
     assert "<dt>p99 response time</dt>" not in page
+
+
+def test_a_nasty_comparison_is_escaped() -> None:
+    found = comparisons.regression()
+    sides = replace(found.a, source=samples.NASTY, model=samples.NASTY, invalid=(samples.NASTY,))
+    differences = tuple(replace(one, name=samples.NASTY, a=samples.NASTY) for one in found.differences)
+    metrics = tuple(replace(one, evidence=samples.NASTY) for one in found.metrics)
+    page = comparison_page(replace(found, a=sides, differences=differences, metrics=metrics, notes=(samples.NASTY,)))
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page

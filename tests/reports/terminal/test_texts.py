@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.reports import samples
+from tests.reports import capacities, comparisons, samples
 
 from modeldyno.records.search import Search
 from modeldyno.records.verdict import MeasurementVerdict
+from modeldyno.reports.terminal.capacity import capacity_text
 from modeldyno.reports.terminal.checkup import checkup_text
+from modeldyno.reports.terminal.comparison import comparison_text
 from modeldyno.reports.terminal.evaluation import evaluation_text
 from modeldyno.reports.terminal.layout import WIDTH
 from modeldyno.reports.terminal.model import model_text
@@ -73,7 +75,16 @@ TEXTS: dict[str, Callable[[], str]] = {
     "search-invalid-proof": lambda: search_text(invalid_proof()),
     "run": lambda: run_text(samples.run()),
     "run-not-finished": lambda: run_text(
-        replace(samples.run(), state="running", summary=None, verdict=None, effective=None)
+        replace(
+            samples.run(),
+            state="running",
+            summary=None,
+            verdict=None,
+            effective=None,
+            server=None,
+            metrics=(),
+            floor=None,
+        )
     ),
     "profile": lambda: profile_text(samples.profile()),
     "profile-empty": lambda: profile_text(replace(samples.profile(), points=(), state="interrupted")),
@@ -82,6 +93,17 @@ TEXTS: dict[str, Callable[[], str]] = {
     "evaluation-alone": lambda: evaluation_text(
         replace(samples.evaluation(), reference=None, change=None, objectives=(), verdicts=())
     ),
+    "comparison-regression": lambda: comparison_text(comparisons.regression()),
+    "comparison-equal": lambda: comparison_text(comparisons.equals()),
+    "comparison-better": lambda: comparison_text(comparisons.better()),
+    "comparison-undecided": lambda: comparison_text(comparisons.undecided()),
+    "comparison-invalid": lambda: comparison_text(comparisons.invalid()),
+    "capacity-found": lambda: capacity_text(capacities.found()),
+    "capacity-ceiling": lambda: capacity_text(capacities.ceiling()),
+    "capacity-lowest-fails": lambda: capacity_text(capacities.lowest_fails()),
+    "capacity-client-limited": lambda: capacity_text(capacities.client_limited()),
+    "capacity-out-of-budget": lambda: capacity_text(capacities.out_of_budget()),
+    "capacity-interrupted": lambda: capacity_text(capacities.interrupted()),
     "checkup": lambda: checkup_text(samples.checkup()),
     "checkup-all-well": lambda: checkup_text(replace(samples.checkup(), floor=None, findings=())),
 }

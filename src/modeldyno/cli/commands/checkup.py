@@ -13,7 +13,7 @@ EXAMPLES = """  dyno doctor
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("--no-floor", action="store_true", help="leave out the measurement (about ten seconds)")
+    parser.add_argument("--no-floor", action="store_true", help="leave out the measurement (about twenty seconds)")
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:

@@ -1,4 +1,4 @@
-"""The pages: a search, a load run and a profile, each as one offline HTML file."""
+"""The pages: a search, a load run, a profile and a comparison, each as one offline HTML file."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -9,11 +9,14 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
+from modeldyno.records.capacity import Capacity
+from modeldyno.records.comparison import Comparison
 from modeldyno.records.objective import Objective
 from modeldyno.records.run import Run, Summary
 from modeldyno.records.search import Search
 from modeldyno.records.speed import Profile, SpeedPoint
 from modeldyno.reports import estimates
+from modeldyno.reports.comparing import CHANGE_WORDS, change_text, difference_name, value_text
 from modeldyno.reports.findings import (
     assessed_artifact,
     fastest_first,
@@ -27,22 +30,31 @@ from modeldyno.reports.findings import (
     winning_point,
     winning_proof,
 )
-from modeldyno.reports.headline import run_headline, search_headline
+from modeldyno.reports.headline import comparison_headline, run_headline, search_headline
+from modeldyno.reports.offered import offered_text, phases_text, rows_text
+from modeldyno.reports.page.forest import forest_chart
+from modeldyno.reports.page.latency_rate import latency_rate_chart
 from modeldyno.reports.page.pareto import Plotted, pareto_chart, series_of, sign
+from modeldyno.reports.page.server_timeline import Curve, curve_chart, server_curves
 from modeldyno.reports.page.spectrum import latencies_of, spectrum_chart
 from modeldyno.reports.page.split import parts_of, split_bar
 from modeldyno.reports.page.timeline import timeline_chart
+from modeldyno.reports.server import floor_text, metric_rows, queueing_facts, server_facts
+from modeldyno.reports.sizing import PROBE_WORDS, PURPOSE_WORDS, by_rate, capacity_headline
 from modeldyno.reports.wording import ANSWER_WORDS, LATENCY_LEVELS, LIBRARY_NAMES, glued, moment, printable
 from modeldyno.units import format_duration, format_fraction, format_number, format_rate, format_size
 
 
-def search_page(search: Search, *, proof_requests: np.ndarray | None) -> str:
+def search_page(
+    search: Search, *, proof_requests: np.ndarray | None, proof_observations: np.ndarray | None = None
+) -> str:
     """The report of `dyno tune`.
 
     Args:
         search: the record.
         proof_requests: rows of `records.requests.REQUEST_DTYPE`, the winner's proof; None leaves out the latency
             distribution and the timeline.
+        proof_observations: `records.observation.OBSERVATION_DTYPE` rows of its server; None when none were kept.
     """
     plotted = [_plotted_of(search, point) for point in fastest_first(search.points)]
     proof = winning_proof(search)
@@ -60,19 +72,25 @@ def search_page(search: Search, *, proof_requests: np.ndarray | None) -> str:
         metrics=_metrics_of(search),
         highest=tail_level(proof.summary) if proof else None,
         pareto=_pareto(plotted),
-        load=_load_charts(proof_requests, proof.summary if proof else None, search.objectives),
+        load=_load_charts(proof_requests, proof.summary if proof else None, search.objectives, proof_observations),
         p99_of=lambda point: _p99_under_load(search, point),
     )
 
 
-def run_page(run: Run, requests: np.ndarray) -> str:
-    """The report of `dyno load`; `requests` are the rows of `records.requests.REQUEST_DTYPE`, warm-up included."""
+def run_page(run: Run, requests: np.ndarray, observations: np.ndarray | None = None) -> str:
+    """The report of `dyno load`.
+
+    Args:
+        run: the record.
+        requests: rows of `records.requests.REQUEST_DTYPE`, warm-up included.
+        observations: `records.observation.OBSERVATION_DTYPE` rows of its server; None when none were kept.
+    """
     return _render(
         "run.html.jinja",
         run=run,
         headline=run_headline(run),
         highest=tail_level(run.summary) if run.summary else None,
-        load=_load_charts(requests, run.summary, run.objectives),
+        load=_load_charts(requests, run.summary, run.objectives, observations),
     )
 
 
@@ -96,6 +114,40 @@ def profile_page(profile: Profile) -> str:
         series=series,
         pareto=_pareto(plotted),
         winner=ranked[0] if ranked else None,
+    )
+
+
+def comparison_page(comparison: Comparison) -> str:
+    """The report of `dyno compare`."""
+    return _render(
+        "comparison.html.jinja",
+        comparison=comparison,
+        headline=comparison_headline(comparison),
+        forest=_both_sizes(
+            lambda width, height, class_: forest_chart(comparison, width=width, height=height, class_=class_), 1040, 300
+        ),
+        value_text=value_text,
+        change_text=change_text,
+        difference_name=difference_name,
+        change_words=CHANGE_WORDS,
+    )
+
+
+def capacity_page(record: Capacity) -> str:
+    """The report of `dyno capacity`."""
+    return _render(
+        "capacity.html.jinja",
+        record=record,
+        headline=capacity_headline(record),
+        asked=", ".join(one.text for one in record.objectives),
+        probes=by_rate(record),
+        probe_words=PROBE_WORDS,
+        purpose_words=PURPOSE_WORDS,
+        chart=_both_sizes(
+            lambda width, height, class_: latency_rate_chart(record, width=width, height=height, class_=class_),
+            1040,
+            430,
+        ),
     )
 
 
@@ -158,10 +210,13 @@ def _pareto(plotted: Sequence[Plotted]) -> Markup:
 
 
 def _load_charts(
-    requests: np.ndarray | None, summary: Summary | None, objectives: Sequence[Objective]
+    requests: np.ndarray | None,
+    summary: Summary | None,
+    objectives: Sequence[Objective],
+    observations: np.ndarray | None = None,
 ) -> dict[str, Markup]:
-    """The spectrum and the timeline, where there are raw requests; the split, where there is one."""
-    charts = {"spectrum": Markup(""), "timeline": Markup(""), "split": Markup("")}
+    """The spectrum and the timeline, where there are raw requests; the split and the server, where there is one."""
+    charts = {"spectrum": Markup(""), "timeline": Markup(""), "split": Markup(""), "server": Markup("")}
     if summary is not None and summary.split is not None:
         charts["split"] = split_bar(summary.split)
     if requests is None or summary is None:
@@ -179,7 +234,20 @@ def _load_charts(
         510,
         340,
     )
+    if observations is not None:
+        charts["server"] = _server_charts(requests, observations)
     return charts
+
+
+def _server_charts(requests: np.ndarray, observations: np.ndarray) -> Markup:
+    def both(curve: Curve) -> Markup:
+        return _both_sizes(
+            lambda width, height, class_: curve_chart(curve, requests, width=width, height=height, class_=class_),
+            510,
+            220,
+        )
+
+    return Markup("").join(both(curve) for curve in server_curves(requests, observations))
 
 
 def _render(template: str, **context: Any) -> str:
@@ -230,9 +298,16 @@ def _environment() -> jinja2.Environment:
         library_names=LIBRARY_NAMES,
         latency_levels=LATENCY_LEVELS,
         failures_text=estimates.failures_text,
+        floor_text=floor_text,
+        metric_rows=metric_rows,
+        queueing_facts=queueing_facts,
+        server_facts=server_facts,
         metric_text=estimates.metric_text,
         model_shape=model_shape,
         parts_of=parts_of,
+        offered_text=offered_text,
+        phases_text=phases_text,
+        rows_text=rows_text,
         sign=sign,
     )
     return environment

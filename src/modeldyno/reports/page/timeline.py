@@ -77,7 +77,7 @@ def timeline_chart(
         width,
         height,
         _in_words(stretches),
-        *_warmup(frame, across, warmup_ns(requests)),
+        *warmup_band(frame, across, requests),
         x_axis(frame, across, "seconds since the start", format_seconds, most=6 if width < 400 else 9),
         y_axis(frame, up, "response time", lambda value: format_duration(value, 1)),
         *(limit_line(frame, up, limit, text) for text, limit in limits),
@@ -92,7 +92,9 @@ def format_seconds(value: float) -> str:
     return format_number(value, 2) if 0 < value < 10 and value != int(value) else f"{value:.0f}"
 
 
-def _warmup(frame: Frame, across: Scale, until_ns: int) -> list[Markup]:
+def warmup_band(frame: Frame, across: Scale, requests: np.ndarray) -> list[Markup]:
+    """The stretch of the warm-up, shaded; nothing without one."""
+    until_ns = warmup_ns(requests)
     if until_ns == 0:
         return []
     width = across.place(until_ns / 1e9) - frame.left

@@ -1,7 +1,8 @@
 """The state of the machine and of the instrument on it, as text."""
 
-from modeldyno.records.doctor import Checkup, Floor
+from modeldyno.records.doctor import Checkup
 from modeldyno.records.environment import Environment
+from modeldyno.records.run import Floor
 from modeldyno.reports.estimates import MISSING, duration_text, plural
 from modeldyno.reports.terminal.layout import entries, entry, joined, table
 from modeldyno.units import format_duration, format_number, format_rate, format_size

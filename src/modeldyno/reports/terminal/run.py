@@ -3,6 +3,8 @@
 from modeldyno.records.run import LatencySummary, ResponseSplit, Run, Summary
 from modeldyno.reports.estimates import duration_text, failures_text, plural
 from modeldyno.reports.headline import run_headline
+from modeldyno.reports.offered import delivered_text, offered_text, phases_text, rows_text
+from modeldyno.reports.server import floor_text, metric_rows, queueing_facts, server_facts
 from modeldyno.reports.terminal.layout import entry, joined, spaced, table
 from modeldyno.reports.terminal.place import machine_lines
 from modeldyno.reports.terminal.verdicts import headline_lines, measurement_lines, objective_lines
@@ -12,9 +14,11 @@ from modeldyno.units import format_duration, format_fraction, format_rate, forma
 
 def run_text(run: Run) -> str:
     """The verdict, what was offered, the latency table, the split, the objectives."""
-    lines = [*headline_lines(run_headline(run)), "", *_offered(run), *machine_lines(run.environment), ""]
+    lines = [*headline_lines(run_headline(run)), "", *_offered(run), *machine_lines(run.environment), *_floor(run), ""]
     if run.summary is not None:
         lines += [*_delivered(run.summary), "", *latency_table(run.summary), "", *split_lines(run.summary.split), ""]
+    estimated = "; ".join(f"{name} {value}" for name, value in queueing_facts(run))
+    lines += [*(entry("estimate", estimated) if estimated else []), "", *_server(run), ""]
     if run.verdict is not None:
         lines += [*measurement_lines(run.verdict), "", *objective_lines(run.verdict.objectives)]
     return joined(lines)
@@ -22,11 +26,9 @@ def run_text(run: Run) -> str:
 
 def _offered(run: Run) -> list[str]:
     asked = run.requested
-    load = f"{asked.arrivals.capitalize()} arrivals at {format_rate(asked.rate_per_s)}"
-    phases = f"{asked.requests:,} requests after {asked.warmup_requests:,} of warm-up"
     lines = [
         *entry("target", spaced(asked.url, f"model {asked.model}")),
-        *entry("load", spaced(load, phases, f"{plural(asked.rows_per_request, 'row')} each", f"seed {asked.seed}")),
+        *entry("load", spaced(offered_text(asked), phases_text(asked), rows_text(asked), f"seed {asked.seed}")),
     ]
     if run.effective is not None:
         done = run.effective
@@ -44,7 +46,7 @@ def _offered(run: Run) -> list[str]:
 def _delivered(summary: Summary) -> list[str]:
     goodput = summary.goodput_per_s
     rates = (
-        f"{format_rate(summary.rate_delivered_per_s)} of {format_rate(summary.rate_asked_per_s)} asked",
+        delivered_text(summary),
         f"answered {format_rate(summary.answered_per_s)}",
         f"goodput {format_rate(goodput)}" if goodput is not None else "",
         f"items {format_rate(summary.items_per_s)}",
@@ -53,6 +55,24 @@ def _delivered(summary: Summary) -> list[str]:
         *entry("delivered", spaced(*rates)),
         *entry("failures", failures_text(summary.failures, summary.requests)),
     ]
+
+
+def _floor(run: Run) -> list[str]:
+    return entry("floor", floor_text(run.floor)) if run.floor is not None else []
+
+
+def _server(run: Run) -> list[str]:
+    """What its processes used, and how its own counters grew."""
+    lines: list[str] = []
+    if run.server is not None:
+        lines += entry("server", spaced(*(f"{name} {value}" for name, value in server_facts(run.server))))
+    if run.metrics:
+        lines += [
+            "",
+            "growth of the server's counters",
+            *table("rw", [(growth, name) for name, growth in metric_rows(run.metrics)]),
+        ]
+    return lines
 
 
 def latency_table(summary: Summary) -> list[str]:

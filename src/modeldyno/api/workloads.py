@@ -1,0 +1,199 @@
+"""From what the user can choose about a load to its plan and its requests."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from modeldyno.errors import DataError, UsageError
+from modeldyno.loadgen.driver import PreparedRequest
+from modeldyno.loadgen.trace import read_trace
+from modeldyno.protocols import Dataset
+from modeldyno.records.signature import Signature
+from modeldyno.records.workload import ArrivalName, RowShare, TraceSource, Workload
+from modeldyno.seeds import DEFAULT_SEED
+from modeldyno.traffic.mix import mix_of
+from modeldyno.traffic.profiles import PROFILES, mean_rate_per_s
+from modeldyno.traffic.replay import Arrivals, replay
+from modeldyno.wire.v2_client import encode_infer_request
+
+DISTINCT_REQUESTS = 1024
+"""Enough that no cache of the server's processor sees the same row again soon; bounded, for images are large."""
+WARMUP_NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a load is shaped: what the user can choose beside the rate."""
+
+    arrivals: ArrivalName = "poisson"
+    duration_ns: int = 10_000_000_000
+    """Not used by a replay, which lasts as long as its trace."""
+    requests: int | None = None
+    """Planned requests; instead of `duration_ns` when given."""
+    warmup_ns: int = WARMUP_NS
+    rows_per_request: int = 1
+    timeout_ns: int = 5_000_000_000
+    connections: int = 8
+    workers: int = 1
+    seed: int = DEFAULT_SEED
+    row_mix: tuple[RowShare, ...] = ()
+    """Sizes of requests and their shares; instead of `rows_per_request` when given."""
+    burstiness: float = 1.0
+    """`gamma`: see `Workload`."""
+    from_per_s: float | None = None
+    """`ramp`, `step`, `spike`: the rate to begin with; the rate of the load is then the one to reach."""
+    steps: int = 2
+    concurrency: int = 0
+    """Above 0 a closed loop of so many users."""
+    speed: float = 1.0
+    """`replay`: see `TraceSource`."""
+    scale: float = 1.0
+
+
+def workload_of(url: str, model: str, rate_per_s: float, shape: Shape) -> Workload:
+    """The plan of a load that is not a replay.
+
+    Args:
+        url: base URL of the server.
+        model: its name there.
+        rate_per_s: requests per second; of `ramp`, `step` and `spike` the rate to reach; not used in a closed loop.
+        shape: the rest.
+
+    Raises:
+        UsageError: it would hold no request at all, or a number is not positive.
+    """
+    plan = _plain(url, model, shape)
+    if shape.arrivals == "replay":
+        raise UsageError("a replay needs a trace", hint="--trace FILE")
+    if shape.arrivals == "closed" and not shape.concurrency:
+        raise UsageError("a closed loop needs a number of users", hint="--concurrency 8")
+    if shape.concurrency:
+        return msgspec.structs.replace(
+            plan,
+            arrivals="closed",
+            concurrency=shape.concurrency,
+            requests=shape.requests or 0,
+            warmup_ns=shape.warmup_ns,
+            duration_ns=0 if shape.requests else shape.duration_ns,
+        )
+    first_per_s = rate_per_s
+    if shape.arrivals in PROFILES:
+        first_per_s = rate_per_s / 10 if shape.from_per_s is None else shape.from_per_s
+        plan = msgspec.structs.replace(plan, from_per_s=first_per_s, to_per_s=rate_per_s, steps=shape.steps)
+        rate_per_s = mean_rate_per_s(PROFILES[shape.arrivals](1.0, first_per_s, rate_per_s, shape.steps))
+    requests = shape.requests if shape.requests is not None else round(rate_per_s * shape.duration_ns / 1e9)
+    if requests < 1:
+        raise UsageError(
+            f"a load of {rate_per_s:g}/s for {shape.duration_ns / 1e9:g} s holds no request",
+            hint="raise --rate or --duration",
+        )
+    return msgspec.structs.replace(
+        plan,
+        rate_per_s=rate_per_s,
+        requests=requests,
+        warmup_requests=round(first_per_s * shape.warmup_ns / 1e9),
+    )
+
+
+def replay_of(url: str, model: str, trace: Path, shape: Shape) -> tuple[Workload, Arrivals]:
+    """The plan of a replay, and its arrivals: the first seconds of the trace are the warm-up.
+
+    Raises:
+        InputError: the trace cannot be read.
+        UsageError: it would hold no request to measure, or a number is not positive.
+    """
+    plan = _plain(url, model, shape)
+    recorded, digest = read_trace(trace)
+    arrivals = replay(recorded, speed=shape.speed, scale=shape.scale, seed=shape.seed)
+    warmup = int(np.searchsorted(arrivals.moments_ns, shape.warmup_ns)) if shape.warmup_ns else 0
+    end = len(arrivals.moments_ns) if shape.requests is None else warmup + shape.requests
+    arrivals = Arrivals(arrivals.moments_ns[:end], None if arrivals.rows is None else arrivals.rows[:end])
+    measured = arrivals.moments_ns[warmup:]
+    span_ns = int(measured[-1] - measured[0]) if len(measured) > 1 else 0
+    if not span_ns:
+        raise UsageError(
+            f"the replay of {trace} leaves {len(measured):,} requests to measure, over {span_ns} s",
+            why=f"{warmup:,} of its {len(arrivals.moments_ns):,} requests are warm-up",
+            hint="shorten the warm-up (--warmup 0s), or lower --speed",
+        )
+    plan = msgspec.structs.replace(
+        plan,
+        arrivals="replay",
+        trace=TraceSource(path=str(trace), digest=digest, speed=shape.speed, scale=shape.scale),
+        rate_per_s=1e9 * (len(measured) - 1) / span_ns,
+        requests=len(measured),
+        warmup_requests=warmup,
+        row_mix=plan.row_mix if arrivals.rows is None else mix_of(arrivals.rows),
+    )
+    return plan, arrivals
+
+
+def _plain(url: str, model: str, shape: Shape) -> Workload:
+    """What all loads have in common; no request is planned yet."""
+    _check(shape)
+    single = shape.row_mix[0].rows if len(shape.row_mix) == 1 else shape.rows_per_request
+    return Workload(
+        url=url.rstrip("/"),
+        model=model,
+        arrivals=shape.arrivals,
+        rate_per_s=0.0,
+        requests=0,
+        warmup_requests=0,
+        rows_per_request=single,
+        timeout_ns=shape.timeout_ns,
+        connections=shape.concurrency or shape.connections,
+        max_connections=shape.concurrency or 256,
+        workers=shape.workers,
+        seed=shape.seed,
+        burstiness=shape.burstiness,
+        row_mix=shape.row_mix if len(shape.row_mix) > 1 else (),
+    )
+
+
+def _check(shape: Shape) -> None:
+    counts = {"rows per request": shape.rows_per_request, "connections": shape.connections, "workers": shape.workers}
+    for name, count in counts.items():
+        if count < 1:
+            raise UsageError(f"{name} must be at least 1, not {count}")
+    if shape.concurrency < 0:
+        raise UsageError(f"a closed loop needs at least 1 user, not {shape.concurrency}")
+    if shape.requests is not None and shape.requests < 1:
+        raise UsageError(f"a load of {shape.requests} requests holds no request", hint="raise --requests")
+    if shape.steps < 2:
+        raise UsageError(f"stairs have at least 2 steps, not {shape.steps}")
+    factors = {"burstiness": shape.burstiness, "speed": shape.speed, "scale": shape.scale}
+    if shape.from_per_s is not None:
+        factors["the rate to begin with"] = shape.from_per_s
+    for name, factor in factors.items():
+        if not 0 < factor < math.inf:
+            raise UsageError(f"{name} must be a number above 0, not {factor:g}")
+
+
+def sizes_of(workload: Workload) -> tuple[int, ...]:
+    """The sizes of request that a workload sends."""
+    return tuple(one.rows for one in workload.row_mix) or (workload.rows_per_request,)
+
+
+def prepared_requests(dataset: Dataset, signature: Signature, *sizes: int) -> list[PreparedRequest]:
+    """Up to `DISTINCT_REQUESTS` different requests over the dataset's rows, encoded once, the same number of each size.
+
+    Raises:
+        DataError: the data hold fewer rows than a request.
+    """
+    prepared = []
+    for size in sizes:
+        if size > dataset.rows:
+            raise DataError(f"the data hold {dataset.rows:,} rows, and a request of {size:,} rows is to be sent")
+        starts = range(0, dataset.rows - size + 1, size)[: max(1, DISTINCT_REQUESTS // len(sizes))]
+        for start in starts:
+            inputs = dataset.inputs(start, start + size)
+            encoded = encode_infer_request(inputs, signature)
+            headers = (
+                ("Content-Type", "application/octet-stream"),
+                ("Inference-Header-Content-Length", str(encoded.header_length)),
+            )
+            prepared.append(PreparedRequest(encoded.body, headers, len(next(iter(inputs.values())))))
+    return prepared

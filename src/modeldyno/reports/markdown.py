@@ -1,0 +1,159 @@
+"""A run and a search as Markdown, for an issue, a pull request or a wiki: the verdict first, tables after it.
+
+Tables are those of GitHub Flavored Markdown (github.github.com/gfm, "Tables").
+"""
+
+import re
+from collections.abc import Sequence
+
+from modeldyno.records.run import Run, Summary
+from modeldyno.records.search import Search
+from modeldyno.records.verdict import MeasurementVerdict, ObjectiveVerdict
+from modeldyno.reports.estimates import duration_text, failures_text, items_text, plural, ratio_text
+from modeldyno.reports.findings import fastest_first, finalist_for, winning_point, winning_proof
+from modeldyno.reports.headline import Headline, run_headline, search_headline
+from modeldyno.reports.offered import delivered_text, offered_text, rows_text
+from modeldyno.reports.server import floor_text, metric_rows, queueing_facts, server_facts
+from modeldyno.reports.wording import ANSWER_WORDS, LATENCY_LEVELS, SPLIT_PARTS, moment, printable
+from modeldyno.units import format_duration, format_rate, format_size
+
+_SPECIAL = re.compile(r"([\\`*<>|#~]|\](?=[(\[:])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
+"""Left alone are an interval in brackets (only what follows a bracket makes it a link) and a _ within a word."""
+_WORDS = {"pass": "PASS", "fail": "FAIL", "cannot_tell": "CANNOT TELL", "measured": "DONE"}
+
+
+def run_markdown(run: Run) -> str:
+    """A load run."""
+    asked = run.requested
+    blocks = [
+        _heading(f"{asked.model} under load", run_headline(run)),
+        _facts(
+            [
+                ("target", asked.url),
+                ("asked", f"{offered_text(asked)}, {rows_text(asked)}"),
+                ("measured", moment(run.started_at)),
+                ("machine", f"{run.environment.cpu_model}, {plural(run.environment.cores, 'core')}"),
+                ("instrument's floor", floor_text(run.floor) if run.floor is not None else ""),
+            ]
+        ),
+    ]
+    if run.verdict is not None:
+        blocks += [_objectives(run.verdict.objectives), _measurement(run.verdict)]
+    if run.summary is not None:
+        blocks += _load(run.summary)
+    if run.queueing is not None:
+        blocks += ["## Queueing, estimated from a low load", _facts(queueing_facts(run))]
+    if run.server is not None:
+        blocks += ["## What the server used", _facts(server_facts(run.server))]
+    if run.metrics:
+        blocks += ["## Growth of the server's counters", _table(("series", "growth"), metric_rows(run.metrics))]
+    return _document(blocks)
+
+
+def search_markdown(search: Search) -> str:
+    """A search, with what was proven of its winner."""
+    proof = winning_proof(search)
+    blocks = [
+        _heading(search.model.name, search_headline(search)),
+        _facts(
+            [
+                ("data", search.data or "none given"),
+                ("asked", format_rate(search.rate_per_s)),
+                ("measured", moment(search.started_at)),
+                ("machine", f"{search.environment.cpu_model}, {plural(search.environment.cores, 'core')}"),
+                ("best", search.winner.label if search.winner is not None else "none"),
+                ("speed-up in process", ratio_text(search.speedup.ratio) if search.speedup is not None else ""),
+                ("bundle", search.bundle or ""),
+            ]
+        ),
+        _objectives(search.verdicts),
+        _bullets(search.why),
+        "## Every measured deployment",
+        _points(search),
+    ]
+    if search.refused:
+        rows = [(one.name, one.stage, one.reason) for one in search.refused]
+        blocks += ["## Refused", _table(("name", "stage", "reason"), rows)]
+    if proof is not None:
+        cpu, memory = proof.server_cpu_ns_per_request, proof.server_peak_memory_bytes
+        used = [
+            ("server CPU a request", format_duration(cpu) if cpu is not None else ""),
+            ("server peak memory", format_size(memory) if memory is not None else ""),
+        ]
+        blocks += ["## The proof, over HTTP", _measurement(proof.verdict), _facts(used), *_load(proof.summary)]
+    return _document(blocks)
+
+
+def _points(search: Search) -> str:
+    winner = winning_point(search)
+    rows = []
+    for point in fastest_first(search.points):
+        finalist = finalist_for(search, point)
+        rows.append(
+            (
+                f"{point.deployment.label}{' (winner)' if point == winner else ''}",
+                items_text(point.items_per_s),
+                ratio_text(point.ratio_to_best),
+                duration_text(finalist.proof.summary.response_time.p99_ns) if finalist is not None else "",
+            )
+        )
+    heading = ("deployment", "items/s", "to the fastest", f"p99 at {format_rate(search.rate_per_s)}")
+    return _table(heading, rows)
+
+
+def _load(summary: Summary) -> list[str]:
+    columns = (summary.response_time, summary.service_time, summary.lateness)
+    latencies = [
+        (name, *(duration_text(getattr(column, field)) for column in columns)) for name, field in LATENCY_LEVELS
+    ]
+    failures = failures_text(summary.failures, summary.requests)
+    delivered = f"{plural(summary.requests, 'request')}, {delivered_text(summary)}; {failures}."
+    blocks = [
+        "## Latency",
+        _escaped(delivered),
+        _table(("", "response time", "service time", "lateness of sends"), latencies),
+    ]
+    if summary.split is not None:
+        parts = [(name, getattr(summary.split, field)) for name, field in SPLIT_PARTS]
+        rows = [(name, format_duration(part) if part is not None else "not reported") for name, part in parts]
+        blocks += ["## Where the response time goes", _table(("part", "mean"), rows)]
+    return blocks
+
+
+def _heading(subject: str, headline: Headline) -> str:
+    detail = f"\n\n{_escaped(headline.detail)}" if headline.detail else ""
+    return f"# {_escaped(subject)}: {_WORDS[headline.answer]}\n\n**{_escaped(headline.title)}.**{detail}"
+
+
+def _objectives(verdicts: Sequence[ObjectiveVerdict]) -> str:
+    rows = [(ANSWER_WORDS[one.verdict], one.objective, one.evidence) for one in verdicts]
+    return _table(("verdict", "objective", "evidence"), rows) if rows else ""
+
+
+def _measurement(verdict: MeasurementVerdict) -> str:
+    lines = _bullets([*(f"not valid: {reason}" for reason in verdict.reasons), *verdict.notes])
+    return f"Measurement: {verdict.measurement}." + (f"\n\n{lines}" if lines else "")
+
+
+def _bullets(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {_escaped(line)}" for line in lines)
+
+
+def _facts(pairs: Sequence[tuple[str, str]]) -> str:
+    return _bullets([f"{name}: {value}" for name, value in pairs if value])
+
+
+def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "\n".join(
+        f"| {' | '.join(cell if index == 1 else _escaped(cell) for cell in line)} |" for index, line in enumerate(lines)
+    )
+
+
+def _escaped(text: str) -> str:
+    """Names come from files that others wrote: nothing in them becomes markup, a link or a new row."""
+    return _SPECIAL.sub(r"\\\1", printable(" ".join(text.split())))
+
+
+def _document(blocks: Sequence[str]) -> str:
+    return "\n\n".join(block for block in blocks if block) + "\n"

@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import pytest
+from tests.reports import samples
+
+from modeldyno.cli.main import main
+from modeldyno.loadgen.observation_file import write_observations
+from modeldyno.loadgen.recorder import finish_run
+
+ROWS = samples.requests(count=2_000, warmup=100)
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    directory = tmp_path / "digits.run"
+    finish_run(directory, samples.run(ROWS), ROWS)
+    write_observations(directory, samples.observations(ROWS))
+    return directory
+
+
+def test_markdown_is_printed_and_no_page_is_written(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 0 == main(["report", str(stored), "--markdown"])
+    assert capsys.readouterr().out.startswith("# digits under load: ")
+    assert not stored.with_suffix(".html").exists()
+
+
+def test_the_page_of_a_stored_run_shows_its_server(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 0 == main(["report", str(stored)])
+    assert "server CPU, cores" in stored.with_suffix(".html").read_text()
+    assert "\nserver     CPU" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("other", (("--json",), ("--out", "x.html")))
+def test_markdown_and_another_form_are_refused(
+    stored: Path, other: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 2 == main(["report", str(stored), "--markdown", *other])
+    assert "" == capsys.readouterr().out
+
+
+def test_markdown_of_a_directory_that_holds_nothing_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 2 == main(["report", str(tmp_path), "--markdown"])
+    assert "cannot read" in capsys.readouterr().err
