@@ -106,25 +106,17 @@ def _is_tied(point: SpeedPoint, lead: SpeedPoint) -> bool:
     return highest >= lowest
 
 
-def best_finalist(finalists: Sequence[Finalist], wishes: Wishes, *, is_final: bool = True) -> Finalist:
+def best_finalist(finalists: Sequence[Finalist], wishes: Wishes) -> Finalist:
     """The winner: objectives kept first, then the user's direction, then speed, then what a request costs.
 
     Speed beyond `HEADROOM` times the asked rate counts as equal. Among those that are equal in speed the one whose
     server spends the least CPU time a request wins; within `SAME_COST` of it, the fastest, and of ties the simplest.
 
-    Args:
-        finalists: at least one.
-        wishes: what decides.
-        is_final: False when a longer proof will follow: then an objective that cannot be told counts as kept.
+    Only an objective that failed is held against a deployment. That a proof was too short or not valid says nothing
+    about what was proven: a noisy minute must not hand the win to a slower deployment.
     """
-    penalties = {"fail": 2, "cannot_tell": 1 if is_final else 0, "pass": 0}
-
-    def standing(finalist: Finalist) -> tuple[int, int]:
-        verdict = finalist.proof.verdict
-        return (-sum(penalties[one.verdict] for one in verdict.objectives), int(verdict.measurement == "valid"))
-
-    lead = max(finalists, key=lambda f: (*standing(f), _worth(f, wishes)))
-    rivals = [f for f in finalists if standing(f) == standing(lead) and _is_equal(f, lead, wishes)]
+    lead = max(finalists, key=lambda f: (-failures(f), _worth(f, wishes)))
+    rivals = [f for f in finalists if failures(f) == failures(lead) and _is_equal(f, lead, wishes)]
     costs = [f.proof.server_cpu_ns_per_request for f in rivals]
     known = [cost for cost in costs if cost is not None]
     if known:
@@ -133,6 +125,11 @@ def best_finalist(finalists: Sequence[Finalist], wishes: Wishes, *, is_final: bo
     fastest = max(rivals, key=lambda f: f.speed.items_per_s.value)
     tied = [f for f in rivals if _is_tied(f.speed, fastest.speed)]
     return min(tied, key=lambda f: simplicity(f.speed, wishes))
+
+
+def failures(finalist: Finalist) -> int:
+    """How many objectives failed under load."""
+    return sum(one.verdict == "fail" for one in finalist.proof.verdict.objectives)
 
 
 def _worth(finalist: Finalist, wishes: Wishes) -> float:

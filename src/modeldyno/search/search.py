@@ -144,8 +144,8 @@ def _prove(ledger: Ledger, workshop: Workshop, started_ns: int, progress: Progre
         _prove_one(ledger, workshop, point, short_ns)
     if ledger.has("final"):
         return
-    for _ in range(2):  # a final proof that fails or is not valid gives the next best one chance
-        lead = _lead(ledger.search, is_final=False)
+    for _ in range(2):  # a final that is not convincing is repeated; one that fails hands over to the next best
+        lead = _lead(ledger.search)
         left_ns = end_ns - ledger.clock.now_ns() - PROOF_OVERHEAD_NS
         if lead is None or left_ns < SHORTEST_PROOF_NS:
             return
@@ -187,11 +187,11 @@ def _proven(search: Search, point: SpeedPoint) -> Finalist | None:
     return next((f for f in search.finalists if f.deployment == point.deployment), None)
 
 
-def _lead(search: Search, *, is_final: bool = True) -> Finalist | None:
-    """The best finalist; before the final, what a short proof could not tell is held against nobody."""
+def _lead(search: Search) -> Finalist | None:
+    """The best finalist so far."""
     admitted = {one.artifact.name for one in quality_gate(search.assessed)[0]}
     rivals = [f for f in search.finalists if f.deployment.artifact in admitted]
-    return best_finalist(rivals, wishes_of(search), is_final=is_final) if rivals else None
+    return best_finalist(rivals, wishes_of(search)) if rivals else None
 
 
 def wishes_of(search: Search) -> Wishes:
