@@ -6,7 +6,7 @@ from pathlib import Path
 from modeldyno.cli.terminal import Terminal
 from modeldyno.errors import ExitCode, UsageError
 
-DESCRIPTION = "Rebuild the offline HTML page of a stored run or search from its records, on any machine."
+DESCRIPTION = "Rebuild the offline HTML page of a stored run, search, comparison or capacity, on any machine."
 EXAMPLES = """  dyno report out/digits.tune
   dyno report out/digits-20260101T120000.run --out load.html
   dyno report out/digits-20260101T120000.run --markdown"""
@@ -14,7 +14,7 @@ EXAMPLES = """  dyno report out/digits.tune
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("source", metavar="DIR", help="directory of a run (.run) or of a search (.tune)")
+    parser.add_argument("source", metavar="DIR", help="what a verb left: .run, .tune, .compare or .capacity")
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--out", metavar="FILE", help="page to write (default: beside the source, .html)")
     kind.add_argument("--markdown", action="store_true", help="print Markdown, and write no page")
