@@ -16,29 +16,49 @@ if TYPE_CHECKING:
     from modeldyno.api.inspection import inspect
     from modeldyno.api.loading import load
     from modeldyno.api.profiling import profile
+    from modeldyno.api.questions.ask import Ask
     from modeldyno.api.reporting import report
     from modeldyno.api.serving import serve
     from modeldyno.api.sizing import capacity
     from modeldyno.api.tuning import tune
+    from modeldyno.api.workloads import Shape
+    from modeldyno.loadgen.access import Access
 
 _MODULE_OF = {
-    "capacity": "sizing",
-    "doctor": "checkup",
-    "compare": "comparing",
-    "evaluate": "evaluation",
-    "inspect": "inspection",
-    "load": "loading",
-    "profile": "profiling",
-    "report": "reporting",
-    "serve": "serving",
-    "tune": "tuning",
+    "Access": "loadgen.access",
+    "Ask": "api.questions.ask",
+    "Shape": "api.workloads",
+    "capacity": "api.sizing",
+    "compare": "api.comparing",
+    "doctor": "api.checkup",
+    "evaluate": "api.evaluation",
+    "inspect": "api.inspection",
+    "load": "api.loading",
+    "profile": "api.profiling",
+    "report": "api.reporting",
+    "serve": "api.serving",
+    "tune": "api.tuning",
 }
-__all__ = ["capacity", "compare", "doctor", "evaluate", "inspect", "load", "profile", "report", "serve", "tune"]
+__all__ = [
+    "Access",
+    "Ask",
+    "Shape",
+    "capacity",
+    "compare",
+    "doctor",
+    "evaluate",
+    "inspect",
+    "load",
+    "profile",
+    "report",
+    "serve",
+    "tune",
+]
 
 
 def __getattr__(name: str) -> object:
     if name in _MODULE_OF:
-        return getattr(import_module(f"modeldyno.api.{_MODULE_OF[name]}"), name)
+        return getattr(import_module(f"modeldyno.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module 'modeldyno' has no attribute {name!r}")
 
 

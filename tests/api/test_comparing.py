@@ -5,8 +5,10 @@ import pytest
 from msgspec.structs import replace
 from tests.reports import samples
 
-from modeldyno.api import targets, turns
+from modeldyno.api import turns
 from modeldyno.api.comparing import compare
+from modeldyno.api.questions import v2
+from modeldyno.api.questions.ask import Ask
 from modeldyno.api.reporting import COMPARISON, report
 from modeldyno.api.turns import BlockPlan, block_order
 from modeldyno.api.workloads import Shape
@@ -143,7 +145,7 @@ class Rehearsal:
         self.invalid: set[int] = set()
         self.stop_at = -1
         monkeypatch.setattr(turns, "measure", self.measure)
-        monkeypatch.setattr(targets, "model_signature", lambda _url, _model: samples.SIGNATURE)
+        monkeypatch.setattr(v2, "model_signature", lambda *_: samples.SIGNATURE)
 
     def measure(self, workload: Workload, *_: object, **__: object) -> tuple[Run, np.ndarray]:
         number = len(self.loads)
@@ -157,7 +159,7 @@ class Rehearsal:
         return run, ROWS
 
     def compare(self, out: Path, blocks: int = 8) -> Comparison:
-        plan = BlockPlan(rate_per_s=500, blocks=blocks, model="m")
+        plan = BlockPlan(rate_per_s=500, blocks=blocks, ask=Ask(model="m"))
         return compare("http://a", "http://b", plan=plan, terms=Terms(metrics=("p50",)), out=out)[0]
 
 
@@ -232,7 +234,7 @@ def test_a_bundle_against_itself_is_served_twice_and_loaded_in_turns(
 
 def test_two_servers_take_turns_under_the_same_load(tmp_path: Path) -> None:
     plan = BlockPlan(
-        rate_per_s=400, blocks=4, model="known", shape=Shape(duration_ns=640_000_000, warmup_ns=50_000_000)
+        rate_per_s=400, blocks=4, ask=Ask(model="known"), shape=Shape(duration_ns=640_000_000, warmup_ns=50_000_000)
     )
     fast, slow = Behaviour(delay_ns=1_000_000), Behaviour(delay_ns=30_000_000)
     with known_server(fast) as a, known_server(slow) as b:
@@ -263,8 +265,11 @@ def _check_turns(directory: Path) -> None:
 
 def test_targets_that_take_different_inputs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     signatures = iter((samples.SIGNATURE, replace(samples.SIGNATURE, inputs=samples.SIGNATURE.outputs)))
-    monkeypatch.setattr(targets, "model_signature", lambda _url, _model: next(signatures))
+    monkeypatch.setattr(v2, "model_signature", lambda *_: next(signatures))
     with pytest.raises(UsageError, match="take different inputs"):
         compare(
-            "http://127.0.0.1:9", "http://127.0.0.1:9", plan=BlockPlan(rate_per_s=500, model="m"), out=tmp_path / "x"
+            "http://127.0.0.1:9",
+            "http://127.0.0.1:9",
+            plan=BlockPlan(rate_per_s=500, ask=Ask(model="m")),
+            out=tmp_path / "x",
         )

@@ -7,8 +7,8 @@ import pytest
 from modeldyno.api import loading, workloads
 from modeldyno.clock import SystemClock
 from modeldyno.errors import ObjectiveError, OutputError, UsageError
-from modeldyno.loadgen.driver import PreparedRequest
 from modeldyno.loadgen.recorder import finish_run, read_run
+from modeldyno.loadgen.wiring import PreparedRequest
 from modeldyno.protocols import Silent
 from modeldyno.records.run import Run
 from modeldyno.testing.known_servers import Behaviour, known_server
@@ -20,10 +20,10 @@ def test_a_load_without_a_single_request_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", (workloads.Shape(rows_per_request=0), workloads.Shape(connections=0), workloads.Shape(workers=0))
+    "shape", (workloads.Shape(rows_per_request=0), workloads.Shape(connections=0), workloads.Shape(workers=-1))
 )
 def test_counts_below_one_are_refused(shape: workloads.Shape) -> None:
-    with pytest.raises(UsageError, match="must be at least 1"):
+    with pytest.raises(UsageError, match=r"at least 1|cannot be -1"):
         workloads.workload_of("http://x", "m", 10, shape)
 
 
@@ -43,10 +43,10 @@ def test_a_finished_run_that_cannot_be_written_is_kept_elsewhere(
     full = tmp_path / "full"
     real = finish_run
 
-    def finish(directory: Path, run: Run, requests: np.ndarray) -> None:
+    def finish(directory: Path, run: Run, *arrays: np.ndarray) -> None:
         if directory == full:
             raise OutputError("no space left", why="the disk is full")
-        real(directory, run, requests)
+        real(directory, run, *arrays)
 
     monkeypatch.setattr(loading, "finish_run", finish)
     with known_server(Behaviour()) as server, pytest.raises(OutputError, match="no space left") as caught:

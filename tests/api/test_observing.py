@@ -9,11 +9,12 @@ from modeldyno.api.observing import floor_here, metrics_address, server_processe
 from modeldyno.api.workloads import Shape, workload_of
 from modeldyno.clock import SystemClock
 from modeldyno.errors import TargetError, UsageError
-from modeldyno.loadgen.driver import PreparedRequest
 from modeldyno.loadgen.observation_file import read_observations
+from modeldyno.loadgen.wiring import PreparedRequest
 from modeldyno.machine.floors import floors_path, keep_floor
 from modeldyno.protocols import Silent
 from modeldyno.records.run import Run
+from modeldyno.records.workload import Workload
 from modeldyno.testing.known_servers import Behaviour, known_server
 
 
@@ -43,25 +44,29 @@ def test_a_server_on_this_machine_is_found_by_its_port_and_looked_at(tmp_path: P
     assert seen["moment_ns"][0] < 0 < seen["moment_ns"][-1], "the samples are on the time axis of the requests"
 
 
+def to(url: str) -> Workload:
+    return workload_of(url, "m", 10, Shape())
+
+
 def test_a_server_inside_the_instrument_is_not_looked_at() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        assert () == server_processes(url, ()).pids
+        assert () == server_processes(to(url), ()).pids
 
 
 def test_a_server_elsewhere_is_not_looked_at() -> None:
-    assert () == server_processes("http://192.0.2.1:8000", ()).pids
+    assert () == server_processes(to("http://192.0.2.1:8000"), ()).pids
 
 
 def test_a_process_that_is_not_there_is_refused() -> None:
     with pytest.raises(UsageError, match="there is no process"):
-        server_processes("http://127.0.0.1:1", [2**22 + 1])
+        server_processes(to("http://127.0.0.1:1"), [2**22 + 1])
 
 
 def test_metrics_that_the_user_names_must_be_there() -> None:
     with pytest.raises(TargetError):
-        metrics_address("http://127.0.0.1:1", "http://127.0.0.1:1/metrics")
-    assert metrics_address("http://127.0.0.1:1", None) is None
+        metrics_address(to("http://127.0.0.1:1"), "http://127.0.0.1:1/metrics")
+    assert metrics_address(to("http://127.0.0.1:1"), None) is None
 
 
 def test_a_later_run_is_judged_against_the_kept_floor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

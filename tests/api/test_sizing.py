@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 import modeldyno
 from modeldyno.api import loading, probing
+from modeldyno.api.questions.ask import Ask
 from modeldyno.api.reporting import CAPACITY, page_of, stored_text
 from modeldyno.api.workloads import Shape
 from modeldyno.errors import ExitCode, ObjectiveError, OutputError, TargetError, UsageError
@@ -33,7 +34,7 @@ def lane() -> Iterator[KnownServer]:
 
 @pytest.mark.slow
 def test_no_more_is_claimed_of_a_known_server_than_it_can_do(lane: KnownServer, tmp_path: Path) -> None:
-    record = modeldyno.capacity(lane.url, slo=SLO, model="known", settings=QUICK, shape=SHAPE, out=tmp_path)
+    record = modeldyno.capacity(lane.url, slo=SLO, ask=Ask(model="known"), settings=QUICK, shape=SHAPE, out=tmp_path)
     assert record.failed_per_s is not None
     assert record.failed_per_s <= 560
     # A busy machine may leave it undecided or make the client the limit; it never makes the server faster.
@@ -51,7 +52,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KnownSer
 
 
 def failing(server: KnownServer, out: Path, slo: str = "error_rate<1%") -> Capacity:
-    return modeldyno.capacity(server.url, slo=slo, model="known", settings=QUICK, shape=SHAPE, out=out)
+    return modeldyno.capacity(server.url, slo=slo, ask=Ask(model="known"), settings=QUICK, shape=SHAPE, out=out)
 
 
 def test_record_runs_and_page_are_kept(settled: tuple[KnownServer, Capacity, Path]) -> None:
@@ -94,10 +95,12 @@ def test_a_stopped_search_keeps_its_curve_and_goes_on(
         return real(*arguments, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(probing, "measure", measure)
-    stopped = modeldyno.capacity(lane.url, slo=SLO, model="known", settings=settings, shape=SHAPE, out=tmp_path)
+    stopped = modeldyno.capacity(
+        lane.url, slo=SLO, ask=Ask(model="known"), settings=settings, shape=SHAPE, out=tmp_path
+    )
     assert ("interrupted", "interrupted", 1) == (stopped.outcome, stopped.state, len(stopped.probes))
     assert (tmp_path / "known.capacity.html").is_file()
-    again = modeldyno.capacity(lane.url, slo=SLO, model="known", settings=settings, shape=SHAPE, out=tmp_path)
+    again = modeldyno.capacity(lane.url, slo=SLO, ask=Ask(model="known"), settings=settings, shape=SHAPE, out=tmp_path)
     assert again.resumed
     assert again.started_at == stopped.started_at
     assert again.elapsed_ns > stopped.elapsed_ns
@@ -116,7 +119,7 @@ def test_a_stopped_search_keeps_its_curve_and_goes_on(
 )
 def test_objectives_that_say_nothing_about_a_highest_rate_are_refused(slo: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(ObjectiveError, match=says):
-        modeldyno.capacity("http://127.0.0.1:9", slo=slo, model="m", out=tmp_path)
+        modeldyno.capacity("http://127.0.0.1:9", slo=slo, ask=Ask(model="m"), out=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -130,11 +133,11 @@ def test_objectives_that_say_nothing_about_a_highest_rate_are_refused(slo: str, 
 )
 def test_a_search_that_cannot_be_made_is_refused(settings: CapacitySettings, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
-        modeldyno.capacity("http://127.0.0.1:9", slo=SLO, model="m", settings=settings, out=tmp_path)
+        modeldyno.capacity("http://127.0.0.1:9", slo=SLO, ask=Ask(model="m"), settings=settings, out=tmp_path)
 
 
 def test_a_server_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
     with pytest.raises(TargetError) as caught:
-        modeldyno.capacity("http://127.0.0.1:9", slo=SLO, model="m", out=tmp_path)
+        modeldyno.capacity("http://127.0.0.1:9", slo=SLO, ask=Ask(model="m"), out=tmp_path)
     assert ExitCode.UNREACHABLE == caught.value.exit_code
     assert [] == list(tmp_path.iterdir())

@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modeldyno.api.workloads import Shape, prepared_requests, replay_of, sizes_of, workload_of
+from modeldyno.api.questions.v2 import v2_requests
+from modeldyno.api.workloads import Shape, replay_of, sizes_of, workload_of
 from modeldyno.data.synthetic import synthetic_dataset
 from modeldyno.errors import DataError, InputError, UsageError
 from modeldyno.records.workload import parse_row_mix
@@ -101,11 +102,11 @@ def test_numbers_that_cannot_be_are_refused(shape: Shape) -> None:
 
 
 def test_requests_of_every_size_are_prepared() -> None:
-    prepared = prepared_requests(synthetic_dataset(SIGNATURE, rows=64, seed=1), SIGNATURE, 1, 32)
+    prepared = v2_requests("m", synthetic_dataset(SIGNATURE, rows=64, seed=1), SIGNATURE, 1, 32)
 
     assert [1, 32] == np.unique([request.rows for request in prepared]).tolist()
 
 
 def test_a_request_larger_than_the_data_is_refused() -> None:
     with pytest.raises(DataError, match="hold 4 rows"):
-        prepared_requests(synthetic_dataset(SIGNATURE, rows=4, seed=1), SIGNATURE, 8)
+        v2_requests("m", synthetic_dataset(SIGNATURE, rows=4, seed=1), SIGNATURE, 8)

@@ -6,13 +6,15 @@ import msgspec
 import pytest
 
 from modeldyno.clock import SystemClock
-from modeldyno.loadgen.driver import LoadResult, PreparedRequest, run_load
+from modeldyno.loadgen.driver import LoadResult, run_load
+from modeldyno.loadgen.wiring import PreparedRequest, Wiring
 from modeldyno.protocols import Silent
 from modeldyno.records.environment import Environment
 from modeldyno.records.run import Run
 from modeldyno.records.workload import Workload
 
 BINARY = (("Content-Type", "application/octet-stream"), ("Inference-Header-Content-Length", "20"))
+PATH = "/v2/models/digits/infer"
 WORKLOAD = Workload(
     url="http://127.0.0.1:1",
     model="digits",
@@ -62,20 +64,19 @@ def offer(tmp_path: Path, listener: Listener) -> Offer:
     def run(
         url: str,
         *,
-        prepared: Sequence[PreparedRequest] = (PreparedRequest(b"x" * 100, BINARY, 1),),
+        prepared: Sequence[PreparedRequest] = (PreparedRequest(b"x" * 100, BINARY, 1, PATH),),
         server_pids: Sequence[int] = (),
-        headers: Sequence[tuple[str, str]] = (),
+        wiring: Wiring | None = None,
         **changes: Any,
     ) -> LoadResult:
         return run_load(
             msgspec.structs.replace(WORKLOAD, url=url, **changes),
             prepared,
-            path="/v2/models/digits/infer",
             run_directory=tmp_path / "run",
             clock=SystemClock(),
             progress=listener,
             server_pids=server_pids,
-            headers=headers,
+            wiring=wiring,
         )
 
     return run

@@ -7,8 +7,9 @@ import msgspec
 
 from modeldyno.clock import SystemClock
 from modeldyno.errors import DynoError
-from modeldyno.loadgen.driver import PreparedRequest, run_load
+from modeldyno.loadgen.driver import run_load
 from modeldyno.loadgen.recorder import finish_run, start_run
+from modeldyno.loadgen.wiring import PreparedRequest
 from modeldyno.protocols import Silent
 from modeldyno.records.run import Run
 
@@ -28,7 +29,6 @@ def main() -> int:
         result = run_load(
             workload,
             [PreparedRequest(b"x" * 100, (), 1)],
-            path="/infer",
             run_directory=directory,
             clock=SystemClock(),
             progress=Speaker(),

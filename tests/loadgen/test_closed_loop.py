@@ -1,9 +1,8 @@
 from typing import Any
 
 import numpy as np
-import pytest
 
-from modeldyno.loadgen.driver import PreparedRequest
+from modeldyno.loadgen.wiring import PreparedRequest
 from modeldyno.records.requests import Outcome
 from modeldyno.records.workload import RowShare
 from modeldyno.testing.known_servers import Behaviour, known_server
@@ -82,28 +81,6 @@ def test_a_server_that_dies_ends_the_loop_within_the_time_out(offer: Any) -> Non
     assert 19 == int((rows["outcome"] == Outcome.OK).sum())
     assert 2 <= int((rows["outcome"] == Outcome.REFUSED).sum()) < 100
     assert np.all(rows["planned_ns"] >= 0)
-
-
-def test_rows_are_added_when_the_first_ones_are_full(offer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from modeldyno.loadgen import ledger as ledger_file
-    from modeldyno.loadgen.messages import Assignment
-
-    monkeypatch.setattr(ledger_file, "_FIRST_ROWS", 2)
-    assignment = Assignment(
-        worker=4, workers=1, host="", port=1, requests=[], choice=np.array([0, 1], "<i4").tobytes(), rows=[1, 8],
-        planned=b"", first_measured=0, plan_end_ns=0, timeout_ns=1, connections=1, max_connections=1, part_path="",
-        concurrency=1,
-    )  # fmt: skip
-    ledger = ledger_file.Ledger(assignment)
-    for index in range(7):
-        ledger.add(index)
-        ledger.resolve(index, Outcome.OK, sent_ns=10 * index, first_byte_ns=1, done_ns=10 * index + 5, status=200)
-    taken = ledger.take_resolved()
-
-    assert [0, 10, 20, 30, 40, 50, 60] == taken["planned_ns"].tolist()
-    assert [1, 8, 1, 8, 1, 8, 1] == taken["rows"].tolist()
-    assert taken.tobytes() == ledger.written()
-    assert 0 == ledger.unresolved
 
 
 def test_a_mix_sends_every_size_as_often_as_asked(offer: Any) -> None:

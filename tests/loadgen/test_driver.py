@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from modeldyno.errors import ExitCode, TargetError, UsageError
-from modeldyno.loadgen.driver import LoadResult, PreparedRequest
+from modeldyno.loadgen.access import Access
+from modeldyno.loadgen.driver import LoadResult
+from modeldyno.loadgen.wiring import PreparedRequest, Wiring
 from modeldyno.records.requests import Outcome
 from modeldyno.testing.known_servers import Behaviour, known_server
 
@@ -268,7 +270,8 @@ def test_names_and_ipv6_addresses_are_fine(offer: Any, name: str) -> None:
     (
         {"rate_per_s": 0.0}, {"rate_per_s": float("nan")}, {"rate_per_s": float("inf")}, {"requests": 0},
         {"warmup_requests": -1}, {"workers": 0}, {"connections": 0}, {"timeout_ns": 0}, {"prepared": ()},
-        {"headers": (("Content-Length", "1"),)}, {"arrivals": "replay"}, {"arrivals": "closed", "rate_per_s": 1.0},
+        {"wiring": Wiring(access=Access(headers=(("Content-Length", "1"),)))},
+        {"arrivals": "replay"}, {"arrivals": "closed", "rate_per_s": 1.0},
         {"arrivals": "closed", "concurrency": 1, "requests": 0},
     ),
 )  # fmt: skip

@@ -6,8 +6,25 @@ from hypothesis import strategies as st
 from modeldyno.loadgen.buckets import COUNT
 from modeldyno.loadgen.messages import Finished, Frames, FromWorker, Ready, Tally, Unreachable, to_frame
 
-TALLIES = st.builds(Tally, st.integers(0, 2**60), st.integers(0, 2**40), st.integers(0, 2**40), st.just([1, 2]))
-FINISHED = Finished(rows=b"\0" * 1000, cpu_fraction=0.5, connections=3, reconnects=1, notes=("x",))
+TALLIES = st.builds(
+    Tally,
+    st.integers(0, 2**60),
+    st.integers(0, 2**40),
+    st.integers(0, 2**40),
+    st.just([1, 2]),
+    st.integers(0, 2**40),
+    st.integers(0, 2**40),
+)
+FINISHED = Finished(
+    rows_bytes=7,
+    rows=b"\0" * 1000,
+    tokens_bytes=0,
+    tokens=b"",
+    cpu_fraction=0.5,
+    connections=3,
+    reconnects=1,
+    notes=("x",),
+)
 MESSAGES = st.one_of(TALLIES, st.just(Ready()), st.builds(Unreachable, st.text()), st.just(FINISHED))
 
 
@@ -25,6 +42,6 @@ def test_messages_come_back_whole_however_the_pipe_cuts_them(messages: list[From
 
 
 def test_the_largest_tally_fits_into_a_pipe_whole_or_not_at_all() -> None:
-    frame = to_frame(Tally(2**60, 2**40, 2**40, [2**32] * COUNT))
+    frame = to_frame(Tally(2**60, 2**40, 2**40, [2**32] * COUNT, 2**40, 2**40))
 
     assert len(frame) <= select.PIPE_BUF

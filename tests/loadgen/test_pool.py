@@ -4,13 +4,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from modeldyno.loadgen.pool import Pool
-from modeldyno.loadgen.transports.http1 import Connection
+from modeldyno.loadgen.transports.connection import Connection
 
 
 class FakeConnection:
     def __init__(self) -> None:
         self.is_aborted = False
         self.has_answered = True
+        self.connect_ns = -1
 
     def abort(self) -> None:
         self.is_aborted = True

@@ -14,12 +14,16 @@ from modeldyno.loadgen.target import Target, find_address, parse_target
         ("http://example.org:80/", "example.org", 80, "", "example.org"),
         ("http://[::1]:9000/a/b/", "::1", 9000, "/a/b", "[::1]:9000"),
         ("HTTP://Server:1", "server", 1, "", "server:1"),
+        ("https://example.org", "example.org", 443, "", "example.org"),
+        ("https://example.org:8443/a", "example.org", 8443, "/a", "example.org:8443"),
+        ("grpc://server", "server", 8001, "", "server"),
+        ("grpcs://server", "server", 443, "", "server"),
     ),
 )
 def test_a_url_is_taken_apart(url: str, host: str, port: int, base_path: str, host_header: str) -> None:
     target = parse_target(url)
 
-    assert Target(url, host, port, base_path) == target
+    assert Target(url, url[: url.index(":")].lower(), host, port, base_path) == target
     assert host_header == target.host_header
 
 
@@ -35,11 +39,10 @@ def test_what_is_no_url_of_a_server_is_wrong_usage(url: str) -> None:
         parse_target(url)
 
 
-def test_https_is_refused_with_the_way_out() -> None:
-    with pytest.raises(UsageError, match="https") as caught:
-        parse_target("https://example.org")
-
-    assert "http://" in caught.value.hint
+def test_only_https_and_grpcs_are_encrypted() -> None:
+    assert [False, True, False, True] == [
+        parse_target(f"{scheme}://a").is_encrypted for scheme in ("http", "https", "grpc", "grpcs")
+    ]
 
 
 def test_a_server_that_listens_gives_its_address() -> None:

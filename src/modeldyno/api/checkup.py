@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from modeldyno import __version__
+from modeldyno.api.questions.v2 import v2_requests
 from modeldyno.api.server_process import ServerProcess
-from modeldyno.api.workloads import Shape, prepared_requests, workload_of
+from modeldyno.api.workloads import Shape, workload_of
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.data.synthetic import synthetic_dataset
 from modeldyno.loadgen.discovery import model_signature
@@ -95,13 +96,12 @@ def _measure_floor(progress: Progress, clock: Clock) -> Floor:
 def _load(url: str, rate: float, duration_ns: int, directory: Path, progress: Progress, clock: Clock) -> LoadResult:
     model = "null"
     signature = model_signature(url, model)
-    workload = workload_of(url, model, rate, Shape(duration_ns=duration_ns, warmup_ns=300_000_000))
+    workload = workload_of(url, model, rate, Shape(duration_ns=duration_ns, warmup_ns=300_000_000, workers=1))
     dataset = synthetic_dataset(signature, rows=64, seed=DEFAULT_SEED)
     directory.mkdir(parents=True)
     return run_load(
         workload,
-        prepared_requests(dataset, signature, 1),
-        path=f"/v2/models/{model}/infer",
+        v2_requests(model, dataset, signature, 1),
         run_directory=directory,
         clock=clock,
         progress=progress,

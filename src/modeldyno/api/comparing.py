@@ -112,9 +112,7 @@ def _compare_targets(
     directory = _place(out, clock)
     with ExitStack() as stack:
         targets = [
-            stack.enter_context(
-                running_target(source, model=plan.model, log=directory / f"server-{side}.log", clock=clock)
-            )
+            stack.enter_context(running_target(source, ask=plan.ask, log=directory / f"server-{side}.log", clock=clock))
             for side, source in zip("ab", sources, strict=True)
         ]
         parts = load_in_turns(targets, plan, directory, progress=progress, clock=clock)

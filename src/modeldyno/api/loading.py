@@ -12,15 +12,16 @@ import numpy as np
 from modeldyno import __version__
 from modeldyno.api.low_load import measure_low_load
 from modeldyno.api.observing import Beside, Sight, floor_here, metrics_address, server_processes, watch_server
-from modeldyno.api.workloads import DISTINCT_REQUESTS, Shape, prepared_requests, replay_of, sizes_of, workload_of
+from modeldyno.api.questions.ask import Ask, Questions
+from modeldyno.api.questions.table import questions_for
+from modeldyno.api.workloads import Shape, replay_of, sizes_of, workload_of
 from modeldyno.clock import Clock, SystemClock
-from modeldyno.data.files import open_dataset
-from modeldyno.data.synthetic import synthetic_dataset
 from modeldyno.errors import ObjectiveError, OutputError, UsageError
-from modeldyno.loadgen.discovery import model_signature, only_model
-from modeldyno.loadgen.driver import PreparedRequest, run_load
+from modeldyno.loadgen.driver import LoadResult, run_load
 from modeldyno.loadgen.recorder import finish_run, start_run
+from modeldyno.loadgen.wiring import PreparedRequest, Wiring
 from modeldyno.machine.environment import capture_environment
+from modeldyno.policies.sending import sending_processes
 from modeldyno.protocols import Progress, Silent
 from modeldyno.records.objective import Objective, parse_objectives
 from modeldyno.records.run import Run
@@ -35,9 +36,7 @@ def load(  # noqa: PLR0913 - keyword-only, each an option of the verb
     url: str,
     *,
     rate_per_s: float | None = None,
-    model: str | None = None,
-    data: str | PathLike[str] | None = None,
-    label: str | None = None,
+    ask: Ask | None = None,
     slo: str = "",
     shape: Shape | None = None,
     trace: str | PathLike[str] | None = None,
@@ -48,15 +47,14 @@ def load(  # noqa: PLR0913 - keyword-only, each an option of the verb
     progress: Progress | None = None,
     clock: Clock | None = None,
 ) -> tuple[Run, Path]:
-    """Load a server that speaks the Open Inference Protocol over HTTP, with binary tensors.
+    """Load a server.
 
     Args:
-        url: base URL, such as `http://127.0.0.1:8000`.
+        url: base URL, such as `http://127.0.0.1:8000`; `null:` loads nothing and shows what the instrument costs.
         rate_per_s: requests per second to offer, whether or not the server keeps up; not for a replay nor a closed
             loop.
-        model: name on the server; may be left out when it offers exactly one and lists it.
-        data: rows to send; without, they are made from the server's metadata.
-        label: column or array with the labels, so that it is not sent.
+        ask: the protocol, what is sent, and keys and certificates; by default the Open Inference Protocol with rows
+            made from the server's metadata.
         slo: objectives to judge, such as `"p99<20ms, error_rate<0.1%"`.
         shape: arrivals, duration and the rest.
         trace: table of recorded arrivals, for a replay.
@@ -80,31 +78,28 @@ def load(  # noqa: PLR0913 - keyword-only, each an option of the verb
     """
     progress, clock, shape = progress or Silent(), clock or SystemClock(), shape or Shape()
     objectives = speed_objectives(slo)
-    name = model or only_model(url)
-    workload, replayed = _plan(url, name, rate_per_s, shape, trace)
-    signature = model_signature(url, name)
-    dataset = (
-        synthetic_dataset(signature, rows=max(DISTINCT_REQUESTS, *sizes_of(workload)), seed=shape.seed)
-        if data is None
-        else open_dataset(Path(data), signature, label=label)
-    )
+    questions = questions_for(url, ask or Ask())
+    workload, replayed = _plan(url, questions, rate_per_s, shape, trace)
     stamp = clock.wall_time().replace(":", "").replace("-", "").split("+")[0]
-    directory = Path(out) if out is not None else Path("out") / f"{Path(name).name}-{stamp}.run"
+    directory = Path(out) if out is not None else Path("out") / f"{Path(questions.model).name}-{stamp}.run"
     if directory.exists() and any(directory.iterdir()):
         raise OutputError(f"{directory} is not empty", hint="choose another --out, or leave it out for a new name")
-    prepared = prepared_requests(dataset, signature, *sizes_of(workload))
-    beside = Beside(
-        metrics_url=metrics_address(url, metrics_url),
-        low_load=measure_low_load(workload, prepared, progress=progress, clock=clock) if estimate_split else None,
-    )
+    prepared = questions.make(sizes_of(workload), shape.seed)
+    workload = msgspec.structs.replace(workload, kind_mix=prepared.kinds)
+    wiring = questions.wired(prepared)
+    low_load = None
+    if estimate_split:
+        low_load = measure_low_load(workload, prepared.requests, wiring=wiring, progress=progress, clock=clock)
+    beside = Beside(metrics_url=metrics_address(workload, metrics_url), low_load=low_load)
     run, _ = measure(
         workload,
-        prepared,
+        prepared.requests,
         objectives,
         directory=directory,
         server_pids=server_pids,
         progress=progress,
         clock=clock,
+        wiring=wiring,
         beside=beside,
         replayed=replayed,
     )
@@ -112,7 +107,7 @@ def load(  # noqa: PLR0913 - keyword-only, each an option of the verb
 
 
 def _plan(
-    url: str, model: str, rate_per_s: float | None, shape: Shape, trace: str | PathLike[str] | None
+    url: str, questions: Questions, rate_per_s: float | None, shape: Shape, trace: str | PathLike[str] | None
 ) -> tuple[Workload, Arrivals | None]:
     is_replay, is_closed = trace is not None or shape.arrivals == "replay", shape.concurrency > 0
     if is_replay and is_closed:
@@ -120,7 +115,7 @@ def _plan(
     if trace is not None:
         if rate_per_s is not None:
             raise UsageError("the rate of a replay is that of its trace", hint="change it with --speed or --scale")
-        return replay_of(url, model, Path(trace), shape)
+        return replay_of(url, questions.model, Path(trace), shape, protocol=questions.protocol)
     if is_closed and rate_per_s is not None:
         raise UsageError(
             "a load has either a rate or users",
@@ -129,7 +124,7 @@ def _plan(
         )
     if rate_per_s is None and not is_closed and not is_replay:
         raise UsageError("a load needs a rate", hint="--rate 500, or --concurrency 8 for a closed loop")
-    return workload_of(url, model, rate_per_s or 0.0, shape), None
+    return workload_of(url, questions.model, rate_per_s or 0.0, shape, protocol=questions.protocol), None
 
 
 def speed_objectives(slo: str) -> tuple[Objective, ...]:
@@ -158,6 +153,7 @@ def measure(  # noqa: PLR0913 - all but three are keyword-only
     server_pids: Sequence[int],
     progress: Progress,
     clock: Clock,
+    wiring: Wiring | None = None,
     beside: Beside | None = None,
     replayed: Arrivals | None = None,
 ) -> tuple[Run, np.ndarray]:
@@ -167,7 +163,7 @@ def measure(  # noqa: PLR0913 - all but three are keyword-only
     """
     environment = capture_environment()
     beside = beside or Beside()
-    server = server_processes(workload.url, server_pids)
+    server = server_processes(workload, server_pids)
     run = Run(
         tool_version=__version__,
         state="running",
@@ -182,35 +178,45 @@ def measure(  # noqa: PLR0913 - all but three are keyword-only
     start_run(directory, run)
     with watch_server(server, metrics_url=beside.metrics_url, clock=clock) as watch:
         result = run_load(
-            workload,
+            _staffed(workload, run),
             prepared,
-            path=f"/v2/models/{workload.model}/infer",
             run_directory=directory,
             clock=clock,
             progress=progress,
             server_pids=server.pids,
+            wiring=wiring,
             replayed=replayed,
         )
     sight = watch.sight(result.requests, result.start_ns, progress)
     run = msgspec.structs.replace(run, server=sight.use, metrics=sight.changes)
     run = concluded(run, result.requests, effective=result.effective, interrupted=result.interrupted)
     try:
-        _keep(directory, run, result.requests, sight)
+        _keep(directory, run, result, sight)
     except OutputError as problem:
-        raise _kept_elsewhere(run, result.requests, sight, problem) from problem
+        raise _kept_elsewhere(run, result, sight, problem) from problem
     return run, result.requests
 
 
-def _keep(directory: Path, run: Run, requests: np.ndarray, sight: Sight) -> None:
-    finish_run(directory, run, requests)
+def _staffed(workload: Workload, run: Run) -> Workload:
+    """With as many sending processes as its rate needs, unless the user said how many."""
+    if workload.workers:
+        return workload
+    highest = run.floor.highest_rate_per_s if run.floor is not None else None
+    peak = max(workload.rate_per_s, workload.to_per_s or 0.0, workload.from_per_s or 0.0)
+    count = sending_processes(peak, highest_per_s=highest, cores=run.environment.cores)
+    return msgspec.structs.replace(workload, workers=count)
+
+
+def _keep(directory: Path, run: Run, result: LoadResult, sight: Sight) -> None:
+    finish_run(directory, run, result.requests, result.tokens)
     sight.keep(directory)
 
 
-def _kept_elsewhere(run: Run, requests: np.ndarray, sight: Sight, problem: OutputError) -> OutputError:
+def _kept_elsewhere(run: Run, result: LoadResult, sight: Sight, problem: OutputError) -> OutputError:
     """Save a finished run that cannot be written where it should be; the error then says where it is."""
     refuge = Path(tempfile.mkdtemp(prefix="dyno-run-"))
     try:
-        _keep(refuge, run, requests, sight)
+        _keep(refuge, run, result, sight)
     except OutputError:
         return problem
     return OutputError(

@@ -9,7 +9,8 @@ import numpy as np
 
 from modeldyno.clock import Clock
 from modeldyno.errors import UsageError
-from modeldyno.loadgen.driver import PreparedRequest, run_load
+from modeldyno.loadgen.driver import run_load
+from modeldyno.loadgen.wiring import PreparedRequest, Wiring
 from modeldyno.protocols import Progress
 from modeldyno.records.requests import Outcome
 from modeldyno.records.run import LowLoad
@@ -22,7 +23,7 @@ ENOUGH_REQUESTS = 100
 
 
 def measure_low_load(
-    workload: Workload, prepared: Sequence[PreparedRequest], *, progress: Progress, clock: Clock
+    workload: Workload, prepared: Sequence[PreparedRequest], *, wiring: Wiring, progress: Progress, clock: Clock
 ) -> LowLoad | None:
     """The mean service time at a tenth of the rate; None, and a line of progress, when too few were answered.
 
@@ -37,7 +38,7 @@ def measure_low_load(
             why="it needs a tenth of the rate, and a closed loop or a replay has none that could be asked",
             hint="leave out --split estimate, or give a --rate",
         )
-    result = _run(_low(workload), prepared, progress=progress, clock=clock)
+    result = _run(_low(workload), prepared, wiring=wiring, progress=progress, clock=clock)
     rows = result[result["measured"] & (result["outcome"] == Outcome.OK)]
     mean = summarise_latency(rows["done_ns"] - rows["sent_ns"]).mean_ns if len(rows) else None
     if mean is None:
@@ -55,20 +56,23 @@ def _low(workload: Workload) -> Workload:
         rate_per_s=rate,
         requests=max(1, round(rate * seconds)),
         warmup_requests=max(1, round(rate * LEAST_S * SHARE)),
+        workers=1,
         from_per_s=None,
         to_per_s=None,
     )
 
 
-def _run(workload: Workload, prepared: Sequence[PreparedRequest], *, progress: Progress, clock: Clock) -> np.ndarray:
+def _run(
+    workload: Workload, prepared: Sequence[PreparedRequest], *, wiring: Wiring, progress: Progress, clock: Clock
+) -> np.ndarray:
     with tempfile.TemporaryDirectory(prefix="dyno-low-load-") as scratch:
         result = run_load(
             workload,
             prepared,
-            path=f"/v2/models/{workload.model}/infer",
             run_directory=Path(scratch),
             clock=clock,
             progress=progress,
+            wiring=wiring,
         )
     if result.interrupted:
         raise KeyboardInterrupt

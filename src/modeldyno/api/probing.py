@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from modeldyno.api.loading import measure
+from modeldyno.api.questions.ask import Prepared, Questions
 from modeldyno.api.workloads import Shape, workload_of
 from modeldyno.bench.capacity import Plan
 from modeldyno.clock import Clock
-from modeldyno.loadgen.driver import PreparedRequest
 from modeldyno.loadgen.recorder import read_run
 from modeldyno.protocols import Progress
 from modeldyno.records.capacity import Probe
@@ -55,8 +55,8 @@ class Prober:
     """Makes the runs of a search for capacity; each is kept under `work`."""
 
     url: str
-    model: str
-    prepared: Sequence[PreparedRequest]
+    questions: Questions
+    prepared: Prepared
     objectives: Sequence[Objective]
     shape: Shape
     work: Path
@@ -79,13 +79,21 @@ class Prober:
         shape = replace(self.shape, duration_ns=plan.duration_ns, seed=self.shape.seed + number)
         self.progress.words = f"probe {number}: {format_rate(plan.rate_per_s)}, {PURPOSE_WORDS[plan.purpose]}"
         run, _ = measure(
-            workload_of(self.url, self.model, plan.rate_per_s, shape),
-            self.prepared,
+            workload_of(
+                self.url,
+                self.questions.model,
+                plan.rate_per_s,
+                shape,
+                protocol=self.questions.protocol,
+                kinds=self.prepared.kinds,
+            ),
+            self.prepared.requests,
             self.objectives,
             directory=directory,
             server_pids=self.server_pids,
             progress=self.progress,
             clock=self.clock,
+            wiring=self.questions.wired(self.prepared),
         )
         if run.state == "interrupted":
             raise KeyboardInterrupt

@@ -8,7 +8,7 @@ from pathlib import Path
 from modeldyno.api.loading import measure
 from modeldyno.api.server_process import ServerProcess
 from modeldyno.clock import Clock
-from modeldyno.loadgen.driver import PreparedRequest
+from modeldyno.loadgen.wiring import PreparedRequest
 from modeldyno.protocols import Progress
 from modeldyno.records.bundle import Proof
 from modeldyno.records.deployment import Deployment

@@ -46,15 +46,8 @@ def serve(
     """
     clock, directory = clock or SystemClock(), Path(bundle)
     opened = open_bundle(directory)
-    samples = read_samples(directory)
-    runtime = runtime_named(opened.deployment.runtime)
-    artifact = directory / opened.artifact.path
-    sessions: list[Session] = []
+    sessions = open_sessions(directory, opened)
     try:
-        for _ in range(opened.deployment.instances):
-            session = runtime.open(artifact, opened.signature, opened.deployment.session)
-            sessions.append(session)
-            check_samples(session, samples, source=str(directory))
         model = ServedModel(
             name=opened.name,
             version=opened.version,
@@ -69,6 +62,27 @@ def serve(
     finally:
         for session in sessions:
             session.close()
+
+
+def open_sessions(directory: Path, bundle: Bundle) -> list[Session]:
+    """One session for each instance of a bundle's deployment, every sample asked of each.
+
+    Raises:
+        InputError: an answer is not the one that the bundle was proven with.
+    """
+    samples = read_samples(directory)
+    runtime = runtime_named(bundle.deployment.runtime)
+    sessions: list[Session] = []
+    try:
+        for _ in range(bundle.deployment.instances):
+            session = runtime.open(directory / bundle.artifact.path, bundle.signature, bundle.deployment.session)
+            sessions.append(session)
+            check_samples(session, samples, source=str(directory))
+    except BaseException:
+        for session in sessions:
+            session.close()
+        raise
+    return sessions
 
 
 def check_samples(session: Session, samples: Samples, *, source: str) -> None:

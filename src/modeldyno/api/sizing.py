@@ -15,19 +15,17 @@ from msgspec.structs import replace
 from modeldyno import __version__
 from modeldyno.api.loading import speed_objectives
 from modeldyno.api.probing import Prober, StageProgress, forget_probes
+from modeldyno.api.questions.ask import Ask, Prepared
+from modeldyno.api.questions.table import questions_for
 from modeldyno.api.reporting import CAPACITY, page_place
 from modeldyno.api.server_process import ServerProcess
-from modeldyno.api.workloads import DISTINCT_REQUESTS, Shape, prepared_requests, sizes_of, workload_of
+from modeldyno.api.workloads import Shape, sizes_of, workload_of
 from modeldyno.bench.capacity import Rules, SearchEnd, next_plan, search_capacity
 from modeldyno.clock import Clock, SystemClock
-from modeldyno.data.files import open_dataset
-from modeldyno.data.synthetic import synthetic_dataset
 from modeldyno.deployment.bundle import MANIFEST, open_bundle
 from modeldyno.errors import ObjectiveError, OutputError, UsageError
-from modeldyno.loadgen.discovery import model_signature, only_model
-from modeldyno.loadgen.driver import PreparedRequest
 from modeldyno.machine.environment import capture_environment
-from modeldyno.protocols import Dataset, Progress, Silent
+from modeldyno.protocols import Progress, Silent
 from modeldyno.records.capacity import Capacity, CapacitySettings, Probe
 from modeldyno.records.environment import Environment
 from modeldyno.records.files import digest_bytes, digest_file, read_record, write_atomically, write_record
@@ -52,9 +50,7 @@ def capacity(  # noqa: PLR0913 - keyword-only, each an option of the verb
     target: str | PathLike[str],
     *,
     slo: str,
-    model: str | None = None,
-    data: str | PathLike[str] | None = None,
-    label: str | None = None,
+    ask: Ask | None = None,
     settings: CapacitySettings | None = None,
     shape: Shape | None = None,
     out: str | PathLike[str] = "out",
@@ -71,9 +67,7 @@ def capacity(  # noqa: PLR0913 - keyword-only, each an option of the verb
     Args:
         target: base URL, or the directory of a bundle, which is then served in a process of its own.
         slo: objectives that a rate must meet, such as `"p99<50ms, error_rate<0.1%"`; at least one limit.
-        model: name on the server; may be left out when it offers exactly one and lists it.
-        data: rows to send; without, they are made from the server's metadata.
-        label: column or array with the labels, so that it is not sent.
+        ask: the protocol, what is sent, and keys and certificates.
         settings: where to look and for how long.
         shape: connections, workers, rows and the rest of each run; its duration is not used.
         out: directory for what is written.
@@ -92,9 +86,10 @@ def capacity(  # noqa: PLR0913 - keyword-only, each an option of the verb
     _check(settings, shape)
     objectives = _limits(slo, is_ours=bool(server_pids) or _is_bundle(target))
     with _served(target, Path(out), clock, server_pids) as served:
-        name = model or only_model(served.url)
+        questions = questions_for(served.url, ask or Ask())
+        name = questions.model
         sizes = sizes_of(workload_of(served.url, name, settings.from_per_s, shape))
-        dataset, prepared = _requests(served.url, name, data, label, sizes, seed=shape.seed)
+        prepared = questions.make(sizes, shape.seed)
         fresh = Capacity(
             tool_version=__version__,
             fingerprint="",
@@ -104,17 +99,17 @@ def capacity(  # noqa: PLR0913 - keyword-only, each an option of the verb
             environment=capture_environment(),
             target=str(target),
             model=name,
-            data=None if data is None else dataset.describe(),
+            data=prepared.description,
             objectives=objectives,
             settings=settings,
         )
-        fresh = replace(fresh, fingerprint=_fingerprint(fresh, dataset, shape))
+        fresh = replace(fresh, fingerprint=_fingerprint(fresh, prepared, shape))
         work = Path(out) / f"{Path(name).name}.capacity"
         rules = Rules(settings, requests_needed(objectives), overhead_ns=shape.warmup_ns + _RUN_OVERHEAD_NS)
         record = _taken_over(work, fresh, rules, progress, force=force)
         prober = Prober(
             url=served.url,
-            model=name,
+            questions=questions,
             prepared=prepared,
             objectives=objectives,
             shape=shape,
@@ -234,25 +229,7 @@ def _served(target: str | PathLike[str], out: Path, clock: Clock, server_pids: S
         yield _Target(json.loads(server.first_line)["url"], (server.pid,))
 
 
-def _requests(
-    url: str,
-    model: str,
-    data: str | PathLike[str] | None,
-    label: str | None,
-    sizes: Sequence[int],
-    *,
-    seed: int,
-) -> tuple[Dataset, list[PreparedRequest]]:
-    signature = model_signature(url, model)
-    dataset = (
-        synthetic_dataset(signature, rows=max(DISTINCT_REQUESTS, *sizes), seed=seed)
-        if data is None
-        else open_dataset(Path(data), signature, label=label)
-    )
-    return dataset, prepared_requests(dataset, signature, *sizes)
-
-
-def _fingerprint(record: Capacity, dataset: Dataset, shape: Shape) -> str:
+def _fingerprint(record: Capacity, prepared: Prepared, shape: Shape) -> str:
     target = digest_file(Path(record.target) / MANIFEST) if _is_bundle(record.target) else record.target
     return digest_bytes(
         msgspec.json.encode(
@@ -260,7 +237,7 @@ def _fingerprint(record: Capacity, dataset: Dataset, shape: Shape) -> str:
                 target,
                 record.model,
                 [one.text for one in record.objectives],
-                dataset.digest,
+                prepared.digest,
                 shape.rows_per_request,
                 shape.row_mix,
                 shape.timeout_ns,

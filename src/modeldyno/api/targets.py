@@ -3,15 +3,15 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from modeldyno.api.questions.ask import Ask, Questions
+from modeldyno.api.questions.table import questions_for
 from modeldyno.api.server_process import ServerProcess
 from modeldyno.clock import Clock
 from modeldyno.deployment.bundle import MANIFEST, open_bundle
-from modeldyno.loadgen.discovery import model_signature, only_model
 from modeldyno.records.bundle import Bundle
-from modeldyno.records.signature import Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,7 @@ class Target:
     source: str
     """As the user gave it."""
     url: str
-    model: str
-    signature: Signature
+    questions: Questions
     pids: tuple[int, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     """What is known of what it serves, by name; nothing of a server that is not ours."""
@@ -39,12 +38,12 @@ def is_bundle(source: str) -> bool:
 
 
 @contextmanager
-def running_target(source: str, *, model: str | None, log: Path, clock: Clock) -> Iterator[Target]:
+def running_target(source: str, *, ask: Ask, log: Path, clock: Clock) -> Iterator[Target]:
     """The server at a URL, or a bundle served on a free port until the end of the block.
 
     Args:
         source: base URL or directory of a bundle.
-        model: name on the server; may be left out when it offers exactly one. A bundle has its own.
+        ask: what is going to be asked; a bundle knows its protocol and the name of its model itself.
         log: where what a served bundle says goes.
         clock: for the limit on its start.
 
@@ -54,19 +53,16 @@ def running_target(source: str, *, model: str | None, log: Path, clock: Clock) -
         ToolError: the bundle's server did not start, with its own first line as the reason.
     """
     if is_url(source):
-        name = model or only_model(source)
-        yield Target(source=source, url=source, model=name, signature=model_signature(source, name))
+        yield Target(source=source, url=source, questions=questions_for(source, ask))
         return
     bundle = open_bundle(Path(source))
     words = ["serve", source, "--port", "0", "--server-timing", "--json"]
     with ServerProcess("modeldyno", words, log=log, clock=clock) as server:
         url = json.loads(server.first_line)["url"]
-        signature = model_signature(url, bundle.name)
         yield Target(
             source=source,
             url=url,
-            model=bundle.name,
-            signature=signature,
+            questions=questions_for(url, replace(ask, model=bundle.name)),
             pids=(server.pid,),
             facts=_facts(bundle),
         )

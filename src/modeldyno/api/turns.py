@@ -2,19 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
 from modeldyno.api.loading import measure
+from modeldyno.api.questions.ask import Ask, Prepared
 from modeldyno.api.targets import Target
-from modeldyno.api.workloads import DISTINCT_REQUESTS, Shape, prepared_requests, workload_of
+from modeldyno.api.workloads import Shape, sizes_of, workload_of
 from modeldyno.clock import Clock
-from modeldyno.data.files import open_dataset
-from modeldyno.data.synthetic import synthetic_dataset
 from modeldyno.errors import UsageError
-from modeldyno.loadgen.driver import PreparedRequest
 from modeldyno.protocols import Progress, Silent
 from modeldyno.records.run import Run
 from modeldyno.seeds import child_seed
@@ -29,9 +26,7 @@ class BlockPlan:
     rate_per_s: float
     blocks: int = 8
     """Counted blocks of each; a first pair before them warms both up and is not counted."""
-    model: str | None = None
-    data: str | PathLike[str] | None = None
-    label: str | None = None
+    ask: Ask = field(default_factory=Ask)
     shape: Shape = field(default_factory=lambda: Shape(duration_ns=20_000_000_000, warmup_ns=500_000_000))
     """Its duration is that of all counted blocks of one target together; its warm-up comes before each block."""
 
@@ -61,13 +56,15 @@ def load_in_turns(
         UsageError: the two models take different inputs.
         KeyboardInterrupt: stopped before there were `LEAST_BLOCKS` whole turns; the runs are kept.
     """
-    prepared = _requests_for(targets, plan)
+    _check_inputs(targets)
+    sizes = sizes_of(workload_of("", "", plan.rate_per_s, plan.shape))
+    prepared = [target.questions.make(sizes, plan.shape.seed) for target in targets]
     parts: list[list[Part]] = [[], []]
     order = block_order(plan.blocks + 1)
     progress.start(f"{plan.blocks} blocks of each, in turns", total=len(order))
     for done, (turn, side) in enumerate(order, 1):
         place = directory / f"block-{turn:02d}-{'ab'[side]}.run"
-        part = _load_block(targets[side], plan, prepared, place, turn=turn, clock=clock)
+        part = _load_block(targets[side], plan, prepared[side], place, turn=turn, clock=clock)
         if part.run.state == "interrupted":
             break  # no number is seen before the end, so that who stops early does not choose the answer
         if turn:
@@ -81,7 +78,7 @@ def load_in_turns(
 
 
 def _load_block(
-    target: Target, plan: BlockPlan, prepared: Sequence[PreparedRequest], directory: Path, *, turn: int, clock: Clock
+    target: Target, plan: BlockPlan, prepared: Prepared, directory: Path, *, turn: int, clock: Clock
 ) -> Part:
     """One block; both blocks of a turn are sent at the same planned moments."""
     shape = replace(
@@ -89,20 +86,37 @@ def _load_block(
         duration_ns=plan.shape.duration_ns // plan.blocks,
         seed=child_seed(plan.shape.seed, f"block {turn}"),
     )
-    workload = workload_of(target.url, target.model, plan.rate_per_s, shape)
+    questions = target.questions
+    workload = workload_of(
+        target.url,
+        questions.model,
+        plan.rate_per_s,
+        shape,
+        protocol=questions.protocol,
+        kinds=prepared.kinds,
+    )
     run, requests = measure(
-        workload, prepared, (), directory=directory, server_pids=target.pids, progress=Silent(), clock=clock
+        workload,
+        prepared.requests,
+        (),
+        directory=directory,
+        server_pids=target.pids,
+        progress=Silent(),
+        clock=clock,
+        wiring=questions.wired(prepared),
     )
     return Part(run=run, rows=measured_rows(requests), directory=directory)
 
 
-def _requests_for(targets: Sequence[Target], plan: BlockPlan) -> list[PreparedRequest]:
-    """The same requests for both.
+def _check_inputs(targets: Sequence[Target]) -> None:
+    """The same requests are sent to both.
 
     Raises:
         UsageError: the two models take different inputs.
     """
-    first, second = (target.signature for target in targets)
+    first, second = (target.questions.signature for target in targets)
+    if first is None or second is None:
+        return
     if [(one.name, one.datatype, one.shape[1:]) for one in first.inputs] != [
         (one.name, one.datatype, one.shape[1:]) for one in second.inputs
     ]:
@@ -111,9 +125,3 @@ def _requests_for(targets: Sequence[Target], plan: BlockPlan) -> list[PreparedRe
             why="the same requests must be sent to both",
             hint="compare two services of the same model",
         )
-    dataset = (
-        synthetic_dataset(first, rows=DISTINCT_REQUESTS, seed=plan.shape.seed)
-        if plan.data is None
-        else open_dataset(Path(plan.data), first, label=plan.label)
-    )
-    return prepared_requests(dataset, first, plan.shape.rows_per_request)

@@ -7,20 +7,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from modeldyno.errors import DataError, UsageError
-from modeldyno.loadgen.driver import PreparedRequest
+from modeldyno.errors import UsageError
 from modeldyno.loadgen.trace import read_trace
-from modeldyno.protocols import Dataset
-from modeldyno.records.signature import Signature
-from modeldyno.records.workload import ArrivalName, RowShare, TraceSource, Workload
+from modeldyno.records.workload import ArrivalName, KindShare, ProtocolName, RowShare, TraceSource, Workload
 from modeldyno.seeds import DEFAULT_SEED
 from modeldyno.traffic.mix import mix_of
 from modeldyno.traffic.profiles import PROFILES, mean_rate_per_s
 from modeldyno.traffic.replay import Arrivals, replay
-from modeldyno.wire.v2_client import encode_infer_request
 
-DISTINCT_REQUESTS = 1024
-"""Enough that no cache of the server's processor sees the same row again soon; bounded, for images are large."""
 WARMUP_NS = 1_000_000_000
 
 
@@ -37,7 +31,10 @@ class Shape:
     rows_per_request: int = 1
     timeout_ns: int = 5_000_000_000
     connections: int = 8
-    workers: int = 1
+    max_connections: int = 256
+    """Not used by a closed loop, which needs one a user."""
+    workers: int = 0
+    """0: chosen from the rate."""
     seed: int = DEFAULT_SEED
     row_mix: tuple[RowShare, ...] = ()
     """Sizes of requests and their shares; instead of `rows_per_request` when given."""
@@ -53,7 +50,15 @@ class Shape:
     scale: float = 1.0
 
 
-def workload_of(url: str, model: str, rate_per_s: float, shape: Shape) -> Workload:
+def workload_of(
+    url: str,
+    model: str,
+    rate_per_s: float,
+    shape: Shape,
+    *,
+    protocol: ProtocolName = "oip",
+    kinds: tuple[KindShare, ...] = (),
+) -> Workload:
     """The plan of a load that is not a replay.
 
     Args:
@@ -61,11 +66,13 @@ def workload_of(url: str, model: str, rate_per_s: float, shape: Shape) -> Worklo
         model: its name there.
         rate_per_s: requests per second; of `ramp`, `step` and `spike` the rate to reach; not used in a closed loop.
         shape: the rest.
+        protocol: spoken with it.
+        kinds: of the requests, when they are a mix of some.
 
     Raises:
         UsageError: it would hold no request at all, or a number is not positive.
     """
-    plan = _plain(url, model, shape)
+    plan = msgspec.structs.replace(_plain(url, model, shape, protocol), kind_mix=kinds)
     if shape.arrivals == "replay":
         raise UsageError("a replay needs a trace", hint="--trace FILE")
     if shape.arrivals == "closed" and not shape.concurrency:
@@ -98,14 +105,16 @@ def workload_of(url: str, model: str, rate_per_s: float, shape: Shape) -> Worklo
     )
 
 
-def replay_of(url: str, model: str, trace: Path, shape: Shape) -> tuple[Workload, Arrivals]:
+def replay_of(
+    url: str, model: str, trace: Path, shape: Shape, *, protocol: ProtocolName = "oip"
+) -> tuple[Workload, Arrivals]:
     """The plan of a replay, and its arrivals: the first seconds of the trace are the warm-up.
 
     Raises:
         InputError: the trace cannot be read.
         UsageError: it would hold no request to measure, or a number is not positive.
     """
-    plan = _plain(url, model, shape)
+    plan = _plain(url, model, shape, protocol)
     recorded, digest = read_trace(trace)
     arrivals = replay(recorded, speed=shape.speed, scale=shape.scale, seed=shape.seed)
     warmup = int(np.searchsorted(arrivals.moments_ns, shape.warmup_ns)) if shape.warmup_ns else 0
@@ -131,13 +140,14 @@ def replay_of(url: str, model: str, trace: Path, shape: Shape) -> tuple[Workload
     return plan, arrivals
 
 
-def _plain(url: str, model: str, shape: Shape) -> Workload:
+def _plain(url: str, model: str, shape: Shape, protocol: ProtocolName) -> Workload:
     """What all loads have in common; no request is planned yet."""
     _check(shape)
     single = shape.row_mix[0].rows if len(shape.row_mix) == 1 else shape.rows_per_request
     return Workload(
         url=url.rstrip("/"),
         model=model,
+        protocol=protocol,
         arrivals=shape.arrivals,
         rate_per_s=0.0,
         requests=0,
@@ -145,7 +155,7 @@ def _plain(url: str, model: str, shape: Shape) -> Workload:
         rows_per_request=single,
         timeout_ns=shape.timeout_ns,
         connections=shape.concurrency or shape.connections,
-        max_connections=shape.concurrency or 256,
+        max_connections=shape.concurrency or max(shape.connections, shape.max_connections),
         workers=shape.workers,
         seed=shape.seed,
         burstiness=shape.burstiness,
@@ -154,10 +164,12 @@ def _plain(url: str, model: str, shape: Shape) -> Workload:
 
 
 def _check(shape: Shape) -> None:
-    counts = {"rows per request": shape.rows_per_request, "connections": shape.connections, "workers": shape.workers}
+    counts = {"rows per request": shape.rows_per_request, "connections": shape.connections}
     for name, count in counts.items():
         if count < 1:
             raise UsageError(f"{name} must be at least 1, not {count}")
+    if shape.workers < 0:
+        raise UsageError(f"there cannot be {shape.workers} sending processes", hint="leave out --workers, or give 1")
     if shape.concurrency < 0:
         raise UsageError(f"a closed loop needs at least 1 user, not {shape.concurrency}")
     if shape.requests is not None and shape.requests < 1:
@@ -175,25 +187,3 @@ def _check(shape: Shape) -> None:
 def sizes_of(workload: Workload) -> tuple[int, ...]:
     """The sizes of request that a workload sends."""
     return tuple(one.rows for one in workload.row_mix) or (workload.rows_per_request,)
-
-
-def prepared_requests(dataset: Dataset, signature: Signature, *sizes: int) -> list[PreparedRequest]:
-    """Up to `DISTINCT_REQUESTS` different requests over the dataset's rows, encoded once, the same number of each size.
-
-    Raises:
-        DataError: the data hold fewer rows than a request.
-    """
-    prepared = []
-    for size in sizes:
-        if size > dataset.rows:
-            raise DataError(f"the data hold {dataset.rows:,} rows, and a request of {size:,} rows is to be sent")
-        starts = range(0, dataset.rows - size + 1, size)[: max(1, DISTINCT_REQUESTS // len(sizes))]
-        for start in starts:
-            inputs = dataset.inputs(start, start + size)
-            encoded = encode_infer_request(inputs, signature)
-            headers = (
-                ("Content-Type", "application/octet-stream"),
-                ("Inference-Header-Content-Length", str(encoded.header_length)),
-            )
-            prepared.append(PreparedRequest(encoded.body, headers, len(next(iter(inputs.values())))))
-    return prepared

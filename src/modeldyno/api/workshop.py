@@ -9,7 +9,8 @@ from modeldyno.api.choices import RUNTIMES_OF, runtime_named
 from modeldyno.api.lanes import batch_of, open_lanes
 from modeldyno.api.packing import pack
 from modeldyno.api.proof import proof_directory, prove_bundle, slug
-from modeldyno.api.workloads import Shape, prepared_requests, workload_of
+from modeldyno.api.questions.v2 import v2_requests
+from modeldyno.api.workloads import Shape, workload_of
 from modeldyno.bench.lanes import Lanes
 from modeldyno.bench.race import Entrant, rules_for, run_race
 from modeldyno.bench.standings import standings
@@ -109,7 +110,7 @@ class RealWorkshop:
         shape = Shape(duration_ns=duration_ns, seed=self.maker.seed)
         proof = prove_bundle(
             bundle,
-            prepared_requests(self.dataset, self.maker.model.signature, 1),
+            v2_requests(self.maker.model.name, self.dataset, self.maker.model.signature, 1),
             [one for one in self.objectives if not one.is_about_quality and one.metric != "size"],
             workload_at=lambda url: workload_of(url, self.maker.model.name, self.rate_per_s, shape),
             directory=proof_directory(work, point.deployment),

@@ -3,17 +3,24 @@
 from collections.abc import Iterable
 
 from modeldyno.errors import ExitCode
-from modeldyno.records.verdict import MeasurementVerdict, ObjectiveVerdict
+from modeldyno.records.scenario import ScenarioResult
+from modeldyno.records.verdict import Answer, MeasurementVerdict, ObjectiveVerdict
 
 
 def code_of_objectives(verdicts: Iterable[ObjectiveVerdict]) -> ExitCode:
     """3 when one failed, 4 when one cannot be told, else 0."""
-    answers = {verdict.verdict for verdict in verdicts}
+    return _code_of({verdict.verdict for verdict in verdicts})
+
+
+def code_of_measurement(verdict: MeasurementVerdict, scenario: ScenarioResult | None = None) -> ExitCode:
+    """4 when the measurement is not valid, whatever else it says; else the code of its objectives and its scenario."""
+    if verdict.measurement == "invalid":
+        return ExitCode.NOT_VALID
+    answers = {one.verdict for one in verdict.objectives}
+    return _code_of(answers if scenario is None else answers | {scenario.answer})
+
+
+def _code_of(answers: set[Answer]) -> ExitCode:
     if "fail" in answers:
         return ExitCode.OBJECTIVE_FAILED
     return ExitCode.NOT_VALID if "cannot_tell" in answers else ExitCode.OK
-
-
-def code_of_measurement(verdict: MeasurementVerdict) -> ExitCode:
-    """4 when the measurement is not valid, whatever its objectives say; else the code of the objectives."""
-    return ExitCode.NOT_VALID if verdict.measurement == "invalid" else code_of_objectives(verdict.objectives)

@@ -28,10 +28,15 @@ class Crew:
 
     They get no Ctrl-C from the terminal (a process group of their own) and end when their pipe closes, so they
     outlive neither an interrupted parent nor a killed one.
+
+    Args:
+        assignments: one for each process.
+        module: what they run, with `python -m`.
     """
 
-    def __init__(self, assignments: Sequence[Assignment]) -> None:
+    def __init__(self, assignments: Sequence[Assignment], module: str = "modeldyno.loadgen.worker") -> None:
         self._assignments = assignments
+        self._module = module
         self._processes: list[subprocess.Popen[bytes]] = []
         self._errors: list[IO[bytes]] = []
         self._frames: list[Frames[FromWorker]] = [Frames(FromWorker) for _ in assignments]
@@ -90,7 +95,7 @@ class Crew:
 
     def _hire(self, number: int) -> None:
         # -P: a file numpy.py in the user's folder is not our business.
-        command = [sys.executable, "-P", "-m", "modeldyno.loadgen.worker"]
+        command = [sys.executable, "-P", "-m", self._module]
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process; closed in _end
         self._errors.append(errors)
         try:

@@ -1,29 +1,28 @@
-"""What a server says about itself before the load begins: reachable, which models, which signature."""
+"""What a server of the Open Inference Protocol says about itself before the load begins: models and signatures."""
 
-import http.client
-import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from modeldyno.errors import TargetError, UsageError
+from modeldyno.loadgen.access import Access
+from modeldyno.loadgen.caller import Caller
 from modeldyno.records.signature import Signature, TensorSpec
 
-TIMEOUT_S = 5.0
 
-
-def model_signature(url: str, model: str) -> Signature:
+def model_signature(url: str, model: str, access: Access | None = None) -> Signature:
     """Inputs and outputs of a model, from its Open Inference Protocol metadata.
 
     Raises:
         TargetError: the server cannot be reached, does not know the model, or does not speak the protocol.
     """
-    status, document = _call(url, "GET", f"/v2/models/{quote(model)}")
+    reply = Caller(url, access).call("GET", f"/v2/models/{quote(model)}")
+    status, document = reply.status, reply.document()
     if status != 200:
         raise TargetError(
             f"{url} does not offer the model {model!r}",
-            why=f"status {status}: {document.get('error', 'no reason given')}",
-            hint=_offered(url),
+            why=f"status {status}: {_error_of(document)}",
+            hint=_offered(url, access),
         )
     try:
         return Signature(inputs=_specs(document["inputs"]), outputs=_specs(document["outputs"]))
@@ -33,14 +32,14 @@ def model_signature(url: str, model: str) -> Signature:
         ) from problem
 
 
-def only_model(url: str) -> str:
+def only_model(url: str, access: Access | None = None) -> str:
     """The name of the server's model, when it has exactly one and lists it.
 
     Raises:
         TargetError: the server cannot be reached.
         UsageError: it has several models, or does not list them.
     """
-    names = offered_models(url)
+    names = offered_models(url, access)
     if names is None:
         raise UsageError(f"{url} does not list its models", hint="name one with --model NAME")
     if len(names) != 1:
@@ -48,20 +47,25 @@ def only_model(url: str) -> str:
     return names[0]
 
 
-def offered_models(url: str) -> list[str] | None:
+def offered_models(url: str, access: Access | None = None) -> list[str] | None:
     """Names in the server's repository index (a Triton extension); None when it has none."""
-    status, document = _call(url, "POST", "/v2/repository/index", b"{}")
-    if status != 200 or not isinstance(document, list):
+    reply = Caller(url, access).call("POST", "/v2/repository/index", b"{}")
+    document = reply.document()
+    if reply.status != 200 or not isinstance(document, list):
         return None
     return sorted({str(entry["name"]) for entry in document if isinstance(entry, Mapping) and "name" in entry})
 
 
-def _offered(url: str) -> str:
+def _offered(url: str, access: Access | None) -> str:
     try:
-        names = offered_models(url)
+        names = offered_models(url, access)
     except TargetError:
         names = None
     return f"it offers: {', '.join(names)}" if names else "check the name with the server's operator"
+
+
+def _error_of(document: Any) -> str:
+    return str(document.get("error", "no reason given")) if isinstance(document, Mapping) else "no reason given"
 
 
 def _specs(entries: Any) -> tuple[TensorSpec, ...]:
@@ -76,26 +80,3 @@ def _specs(entries: Any) -> tuple[TensorSpec, ...]:
         )
         for entry in entries
     )
-
-
-def _call(url: str, verb: str, path: str, body: bytes | None = None) -> tuple[int, Any]:
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname:
-        raise UsageError(f"{url!r} is not an http:// URL", hint="for example http://127.0.0.1:8000")
-    connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=TIMEOUT_S)
-    try:
-        connection.request(verb, parts.path.rstrip("/") + path, body, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        content = answer.read()
-    except (OSError, http.client.HTTPException) as problem:
-        raise TargetError(
-            f"cannot reach {url}",
-            why=getattr(problem, "strerror", None) or str(problem) or type(problem).__name__,
-            hint="is the server running? dyno serve BUNDLE",
-        ) from problem
-    finally:
-        connection.close()
-    try:
-        return answer.status, json.loads(content) if content else {}
-    except ValueError:
-        return answer.status, {"error": content[:200].decode("utf-8", "replace")}

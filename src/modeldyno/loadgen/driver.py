@@ -4,26 +4,28 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from modeldyno.clock import Clock
 from modeldyno.errors import ToolError, UsageError
+from modeldyno.loadgen.access import Encryption
 from modeldyno.loadgen.campaign import Campaign, Outlook
 from modeldyno.loadgen.crew import Crew, Death
+from modeldyno.loadgen.descriptors import allow_descriptors
 from modeldyno.loadgen.interruption import Interruption
-from modeldyno.loadgen.messages import Assignment, Finished, Ready, Unreachable
-from modeldyno.loadgen.recorder import part_path
+from modeldyno.loadgen.messages import Assignment, Ready, Unreachable
+from modeldyno.loadgen.recorder import part_path, token_part_path
 from modeldyno.loadgen.server_usage import peak_memory_bytes
 from modeldyno.loadgen.target import Target, find_address, parse_target, unreachable
 from modeldyno.loadgen.transports.http1 import format_request
+from modeldyno.loadgen.wiring import PreparedRequest, Wiring
 from modeldyno.protocols import Progress
 from modeldyno.records.files import output_problem
-from modeldyno.records.requests import REQUEST_DTYPE, empty_requests
+from modeldyno.records.requests import REQUEST_DTYPE, TOKEN_DTYPE
 from modeldyno.records.workload import EffectiveWorkload, Workload
-from modeldyno.traffic.mix import mixed_rows
+from modeldyno.traffic.mix import mixed_kinds, mixed_rows
 from modeldyno.traffic.replay import Arrivals
 from modeldyno.traffic.schedules import planned_moments
 from modeldyno.units import format_rate
@@ -34,15 +36,6 @@ _CLOSED_CYCLE = 1 << 14
 """A closed loop goes through so many draws of a mix, and then through them again."""
 _LEAD_NS = 50_000_000
 """From the announcement of the start to the start: enough for every worker to read it."""
-
-
-class PreparedRequest(NamedTuple):
-    """A request as the codec made it; the path is the run's."""
-
-    body: bytes
-    headers: tuple[tuple[str, str], ...]
-    """Such as `Content-Type` and `Inference-Header-Content-Length`; `Host` and `Content-Length` are added."""
-    rows: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,18 +49,19 @@ class LoadResult:
     """The user stopped it; what was cut off has the outcome INTERRUPTED, what was not due yet NOT_SENT."""
     start_ns: int
     """The planned start on the clock, from which all moments of `requests` count."""
+    tokens: np.ndarray
+    """One `TOKEN_DTYPE` row for every piece of a streamed answer, in the order in which the requests ended."""
 
 
-def run_load(  # noqa: PLR0913 - all but two are keyword-only
+def run_load(
     workload: Workload,
     prepared: Sequence[PreparedRequest],
     *,
-    path: str,
     run_directory: Path,
     clock: Clock,
     progress: Progress,
     server_pids: Sequence[int] = (),
-    headers: Sequence[tuple[str, str]] = (),
+    wiring: Wiring | None = None,
     replayed: Arrivals | None = None,
 ) -> LoadResult:
     """Offer `workload` to its server: the requests of `prepared` in turn, or in a mix those of the size that is due.
@@ -82,12 +76,11 @@ def run_load(  # noqa: PLR0913 - all but two are keyword-only
     Args:
         workload: what to offer.
         prepared: what to send, at least one.
-        path: of every request, such as `/v2/models/digits/infer`.
         run_directory: made when missing.
         clock: the system's; the sending processes read the same CLOCK_MONOTONIC.
         progress: told a few times a second.
         server_pids: the server's processes on this machine, when they are known; their children are found.
-        headers: added to every request; they win over those of `prepared`.
+        wiring: how the requests reach the server; plain HTTP/1.1 when left out.
         replayed: the arrivals of a replay, warm-up included; not used otherwise.
 
     Raises:
@@ -97,34 +90,35 @@ def run_load(  # noqa: PLR0913 - all but two are keyword-only
         ToolError: a sending process died or hangs.
     """
     _check(workload, prepared)
-    target = parse_target(workload.url)
-    contents = [
-        format_request(target.base_path + path, target.host_header, (*request.headers, *headers), request.body)
-        for request in prepared
-    ]
+    wiring = wiring or Wiring()
     arrivals = replayed if replayed is not None else Arrivals(planned_moments(workload), None)
     if not workload.is_closed and not len(arrivals.moments_ns):
         raise UsageError(f"no request is planned for arrivals of the kind {workload.arrivals!r}")
-    choice = _choose(workload, arrivals, [request.rows for request in prepared])
-    address = find_address(target, _CONNECT_WITHIN_S)
+    target, assignments = _assignments(workload, prepared, arrivals, wiring, run_directory)
     try:
         run_directory.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise output_problem(run_directory, problem) from problem
-    rows = [request.rows for request in prepared]
-    assignments = [
-        msgspec.structs.replace(one, host=address[0], port=address[1], requests=contents, rows=rows)
-        for one in _assign(workload, arrivals.moments_ns, choice, run_directory)
-    ]
-    with Interruption() as interruption, Crew(assignments) as crew:
-        _wait_ready(crew, len(assignments), target, clock, interruption)
+    with Interruption() as interruption, Crew(assignments, wiring.module) as crew:
+        _wait_ready(crew, target, clock, interruption)
         campaign = Campaign(
             _outlook(workload, arrivals.moments_ns), crew, clock=clock, progress=progress, server_pids=server_pids
         )
         start_ns = clock.now_ns() + _LEAD_NS
         finished = campaign.run(start_ns, interruption)
+    requests = _gather(
+        REQUEST_DTYPE,
+        [(one.part_path, part.rows_bytes, part.rows) for one, part in zip(assignments, finished, strict=True)],
+    )
     return LoadResult(
-        requests=_merge_closed(finished) if workload.is_closed else _merge(finished, len(arrivals.moments_ns)),
+        requests=requests[np.argsort(requests["planned_ns" if workload.is_closed else "number"], kind="stable")],
+        tokens=_gather(
+            TOKEN_DTYPE,
+            [
+                (one.tokens_path, part.tokens_bytes, part.tokens)
+                for one, part in zip(assignments, finished, strict=True)
+            ],
+        ),
         effective=EffectiveWorkload(
             connections=sum(part.connections for part in finished),
             workers=len(finished),
@@ -136,6 +130,54 @@ def run_load(  # noqa: PLR0913 - all but two are keyword-only
         interrupted=interruption.asked,
         start_ns=start_ns,
     )
+
+
+def _assignments(
+    workload: Workload,
+    prepared: Sequence[PreparedRequest],
+    arrivals: Arrivals,
+    wiring: Wiring,
+    run_directory: Path,
+) -> tuple[Target | None, list[Assignment]]:
+    """The server, and what each sending process is to do; there is no server where there is no network.
+
+    Raises:
+        TargetError: the server does not take connections.
+    """
+    choice = _choose(workload, arrivals, prepared)
+    allow_descriptors(max(1, math.ceil(workload.max_connections / workload.workers)))
+    kinds = [one.kind for one in workload.kind_mix]
+    expectations = wiring.expectations
+    shared = _assign(workload, arrivals.moments_ns, choice, run_directory)
+    shared = [
+        msgspec.structs.replace(
+            one,
+            transport=wiring.transport,
+            reader=wiring.reader,
+            rows=[request.rows for request in prepared],
+            kinds=[kinds.index(request.kind) if kinds else 0 for request in prepared],
+            expected=[] if expectations is None else list(expectations.answers),
+            checked_share=1.0 if expectations is None else expectations.checked_share,
+            tolerance=0.0 if expectations is None else expectations.tolerance,
+            session=wiring.session,
+        )
+        for one in shared
+    ]
+    if wiring.transport in ("null", "in-process"):
+        return None, [msgspec.structs.replace(one, requests=[request.body for request in prepared]) for one in shared]
+    target = parse_target(workload.url)
+    contents = [_content(wiring, target, request) for request in prepared]
+    address = find_address(target, _CONNECT_WITHIN_S, wiring.access)
+    encryption: Encryption | None = wiring.access.encryption(target.host) if target.is_encrypted else None
+    return target, [
+        msgspec.structs.replace(one, host=address[0], port=address[1], requests=contents, encryption=encryption)
+        for one in shared
+    ]
+
+
+def _content(wiring: Wiring, target: Target, request: PreparedRequest) -> bytes:
+    headers = (*request.headers, *wiring.access.headers)
+    return format_request(target.base_path + request.path, target.host_header, headers, request.body, request.method)
 
 
 def _check(workload: Workload, prepared: Sequence[PreparedRequest]) -> None:
@@ -152,24 +194,31 @@ def _check(workload: Workload, prepared: Sequence[PreparedRequest]) -> None:
         raise UsageError("there is no request to send", why="the data gave no rows")
 
 
-def _choose(workload: Workload, arrivals: Arrivals, prepared_rows: Sequence[int]) -> np.ndarray:
-    """Which of the prepared requests each request of the plan is; those of one size take turns.
+def _choose(workload: Workload, arrivals: Arrivals, prepared: Sequence[PreparedRequest]) -> np.ndarray:
+    """Which of the prepared requests each request of the plan is; those of one size or kind take turns.
 
     Raises:
-        UsageError: a size is due of which nothing was prepared.
+        UsageError: a size or kind is due of which nothing was prepared.
     """
-    count = len(arrivals.moments_ns) or _CLOSED_CYCLE
+    planned = len(arrivals.moments_ns)
+    count = planned or _CLOSED_CYCLE
     due = arrivals.rows
-    if due is None:
-        if not workload.row_mix:
-            return np.arange(count if len(arrivals.moments_ns) else len(prepared_rows)) % len(prepared_rows)
+    offered = np.array([request.rows for request in prepared])
+    if due is None and workload.kind_mix:
+        due = mixed_kinds(workload.kind_mix, requests=count, seed=workload.seed)
+        names = [one.kind for one in workload.kind_mix]
+        offered = np.array([names.index(request.kind) for request in prepared])
+    elif due is None and workload.row_mix:
         due = mixed_rows(workload.row_mix, requests=count, seed=workload.seed)
+    if due is None:
+        return np.arange(count if planned else len(prepared)) % len(prepared)
     choice = np.empty(count, np.int64)
-    for size in np.unique(due):
-        places, offered = np.flatnonzero(due == size), np.flatnonzero(np.array(prepared_rows) == size)
-        if not len(offered):
-            raise UsageError(f"no request of {size} rows was prepared")
-        choice[places] = offered[np.arange(len(places)) % len(offered)]
+    for one in np.unique(due):
+        places, fitting = np.flatnonzero(due == one), np.flatnonzero(offered == one)
+        if not len(fitting):
+            what = f"kind {workload.kind_mix[one].kind!r}" if workload.kind_mix else f"{one} rows"
+            raise UsageError(f"no request of {what} was prepared")
+        choice[places] = fitting[np.arange(len(places)) % len(fitting)]
     return choice
 
 
@@ -184,7 +233,7 @@ def _outlook(workload: Workload, planned: np.ndarray) -> Outlook:
 
 
 def _assign(workload: Workload, planned: np.ndarray, choice: np.ndarray, run_directory: Path) -> list[Assignment]:
-    """The plan dealt out in turn, the address and the requests still open.
+    """The plan dealt out in turn; the server and the requests are still open.
 
     More workers than requests or users would have nothing to do.
     """
@@ -198,9 +247,12 @@ def _assign(workload: Workload, planned: np.ndarray, choice: np.ndarray, run_dir
             workers=workers,
             host="",
             port=0,
+            transport="null",
+            reader="plain",
             requests=[],
             choice=(np.roll(choice, -worker) if users else choice[worker::workers]).astype("<i4").tobytes(),
             rows=[],
+            kinds=[],
             planned=planned[worker::workers].astype("<i8").tobytes(),
             first_measured=len(range(worker, workload.warmup_requests, workers)),
             plan_end_ns=int(planned[-1]) if len(planned) else workload.warmup_ns + workload.duration_ns,
@@ -208,6 +260,8 @@ def _assign(workload: Workload, planned: np.ndarray, choice: np.ndarray, run_dir
             connections=max(1, len(range(worker, connections, workers))),
             max_connections=max(1, len(range(worker, most, workers))),
             part_path=str(part_path(run_directory, worker).absolute()),
+            tokens_path=str(token_part_path(run_directory, worker).absolute()),
+            seed=workload.seed,
             concurrency=len(range(worker, users, workers)),
             warmup_ns=workload.warmup_ns,
             duration_ns=workload.duration_ns,
@@ -217,20 +271,22 @@ def _assign(workload: Workload, planned: np.ndarray, choice: np.ndarray, run_dir
     ]
 
 
-def _wait_ready(crew: Crew, workers: int, target: Target, clock: Clock, interruption: Interruption) -> None:
+def _wait_ready(crew: Crew, target: Target | None, clock: Clock, interruption: Interruption) -> None:
     """Wait until all are connected.
 
     Raises:
         KeyboardInterrupt: stopped by the user before anything was measured.
     """
-    waiting = set(range(workers))
+    waiting = set(range(crew.size))
     give_up_ns = clock.now_ns() + _READY_WITHIN_NS
     while waiting:
         for number, message in crew.hear(0.1):
             if isinstance(message, Ready):
                 waiting.discard(number)
-            elif isinstance(message, Unreachable):
+            elif isinstance(message, Unreachable) and target is not None:
                 raise unreachable(target, message.reason.lower())
+            elif isinstance(message, Unreachable):
+                raise UsageError("the model cannot be loaded in the sending process", why=message.reason)
             elif isinstance(message, Death):
                 raise ToolError(f"sending process {number} ended before the start", why=message.reason)
         if interruption.asked:
@@ -239,13 +295,13 @@ def _wait_ready(crew: Crew, workers: int, target: Target, clock: Clock, interrup
             raise ToolError(f"{len(waiting)} sending processes did not get ready within 60 s")
 
 
-def _merge(finished: Sequence[Finished], count: int) -> np.ndarray:
-    requests = empty_requests(count)
-    for worker, part in enumerate(finished):
-        requests[worker :: len(finished)] = np.frombuffer(part.rows, requests.dtype)
-    return requests
-
-
-def _merge_closed(finished: Sequence[Finished]) -> np.ndarray:
-    requests = np.concatenate([np.frombuffer(part.rows, REQUEST_DTYPE) for part in finished])
-    return requests[np.argsort(requests["planned_ns"], kind="stable")]
+def _gather(dtype: np.dtype[np.void], shares: Sequence[tuple[str, int, bytes]]) -> np.ndarray:
+    """All rows of the sending processes: those of each part file, and what did not fit on the disk after them."""
+    pieces = []
+    for path, size, kept in shares:
+        content = b""
+        if size:
+            with Path(path).open("rb") as file:
+                content = file.read(size)
+        pieces.append(np.frombuffer(content + kept, dtype))
+    return np.concatenate(pieces)

@@ -1,122 +1,123 @@
-"""The rows of one worker, allocated before the run and filled in place."""
+"""What a worker writes down: a row for each request that ended, handed on a few times a second and not kept."""
 
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 
 from modeldyno.loadgen.buckets import COUNT, count_in_buckets
 from modeldyno.loadgen.messages import Assignment, Tally
-from modeldyno.loadgen.server_timing import ServerTimes
-from modeldyno.records.requests import REQUEST_DTYPE, Outcome, empty_requests
+from modeldyno.loadgen.transports.connection import Answer, Connection
+from modeldyno.records.requests import REQUEST_DTYPE, TOKEN_DTYPE, Outcome, empty_requests
 
-# Packing some fields at their offset takes 0.2 µs; assigning to a row of a structured array takes 2 µs.
-_STAMPS = struct.Struct("<qqqbh")  # sent_ns .. status
-_SIZES = struct.Struct("<ii")  # sent_bytes, received_bytes
-_SERVER = struct.Struct("<qqqqq")  # server_preprocess_ns .. server_total_ns
-_ROW_BYTES = REQUEST_DTYPE.itemsize
-_OFFSETS = {name: REQUEST_DTYPE.fields[name][1] for name in REQUEST_DTYPE.names or ()} if REQUEST_DTYPE.fields else {}
-_STAMPS_AT = _OFFSETS["sent_ns"]
-_SIZES_AT = _OFFSETS["sent_bytes"]
-_SERVER_AT = _OFFSETS["server_preprocess_ns"]
+_CODES = {"int64": "q", "int32": "i", "int16": "h", "int8": "b", "bool": "?"}
+# Packing a row takes half a microsecond; assigning to one of a structured array takes ten.
+_ROW = struct.Struct("<" + "".join(_CODES[REQUEST_DTYPE[name].name] for name in REQUEST_DTYPE.names or ()))
 _MOST_BYTES = 2**31 - 1
 _NEVER = 2**62
-_FIRST_ROWS = 1 << 16
-"""Of a closed loop, which does not know how many it will need: they double when they are full."""
+_NO_TIMES = (-1, -1, -1, -1, -1)
 
 
 class Ledger:
-    """One row for each request of a worker; moments come in on the clock and are kept since the start.
+    """Rows of the requests of one worker; moments come in on the clock and are kept since the start.
 
-    In an open loop there is a row for each planned moment. In a closed loop rows are added as requests are sent, and
-    each counts as planned at the moment it was sent.
+    Memory does not grow with the number of requests: of those to come there is the plan, of those on their way their
+    connection, and of those that ended what was not handed on yet.
+
+    In a closed loop requests are numbered as they are begun, and each counts as planned at the moment it was sent.
     """
 
     def __init__(self, assignment: Assignment) -> None:
         self._worker = assignment.worker
-        self._choice = np.frombuffer(assignment.choice, "<i4")
-        self._rows_of_choice = np.array(assignment.rows, "<i4")[self._choice]
+        self._workers = assignment.workers
+        self._choice = memoryview(assignment.choice).cast("i")
+        self._rows = assignment.rows
+        self._kinds = assignment.kinds
         self._is_closed = assignment.concurrency > 0
         self.first_measured = assignment.first_measured if not self._is_closed or not assignment.warmup_ns else _NEVER
         """Index of the first request of the measured phase; a closed loop learns it when its warm-up ends."""
-        planned = np.frombuffer(assignment.planned, "<i8")
-        self.rows = self._blank(0, _FIRST_ROWS if self._is_closed else len(planned))
-        if not self._is_closed:
-            self.rows["planned_ns"] = planned
-            self.rows["measured"] = np.arange(len(planned)) >= self.first_measured
+        self._planned = memoryview(assignment.planned).cast("q")
         self.start_ns = 0
         self.sent = 0
-        self.unresolved = len(planned)
+        self.unresolved = len(self._planned)
         """Requests without an outcome yet."""
-        self._memory = self.rows.view(np.uint8).data
-        self._resolved: list[int] = []
+        self._ended = bytearray()
+        self._tokens: list[np.ndarray] = []
         self._failures = 0
         self._buckets = np.zeros(COUNT, np.int64)
 
-    def add(self, index: int) -> None:
-        """A closed loop begins its request `index`, the one after the last."""
-        if index >= len(self.rows):
-            self.rows = np.concatenate((self.rows, self._blank(index, index)))
-            self._memory = self.rows.view(np.uint8).data
+    def which(self, index: int) -> int:
+        """Which of the prepared requests its own request `index` is."""
+        return self._choice[index % len(self._choice)]
+
+    def add(self) -> None:
+        """A closed loop begins one more request."""
         self.unresolved += 1
 
-    def _blank(self, start: int, count: int) -> np.ndarray:
-        rows = empty_requests(count)
-        rows["worker"] = self._worker
-        rows["rows"] = self._rows_of_choice[np.arange(start, start + count) % len(self._choice)]
-        return rows
-
-    def resolve(
-        self, index: int, outcome: Outcome, *, sent_ns: int, first_byte_ns: int, done_ns: int, status: int
-    ) -> None:
-        """How request `index` ended; moments are on the clock, -1 for what did not happen."""
+    def resolve(self, index: int, connection: Connection, answer: Answer, done_ns: int) -> None:
+        """How request `index` ended that was sent over `connection`; `done_ns` is -1 if it did not."""
         start_ns = self.start_ns
-        _STAMPS.pack_into(
-            self._memory,
-            index * _ROW_BYTES + _STAMPS_AT,
-            sent_ns - start_ns if sent_ns >= 0 else -1,
-            first_byte_ns - start_ns if first_byte_ns >= 0 else -1,
+        sent_ns, first_ns, connect_ns = connection.sent_ns, connection.first_byte_ns, connection.connect_ns
+        which = self._choice[index % len(self._choice)]
+        planned_ns = sent_ns - start_ns if self._is_closed else self._planned[index]
+        self._ended += _ROW.pack(
+            index * self._workers + self._worker,
+            planned_ns,
+            connect_ns if connect_ns < 0 else max(0, min(connect_ns, sent_ns - start_ns - planned_ns)),
+            sent_ns - start_ns,
+            first_ns - start_ns if first_ns >= 0 else -1,
             done_ns - start_ns if done_ns >= 0 else -1,
-            outcome,
-            status,
+            answer.outcome,
+            answer.status,
+            index >= self.first_measured,
+            self._worker,
+            self._kinds[which],
+            self._rows[which],
+            min(connection.sent_bytes, _MOST_BYTES),
+            min(connection.received_bytes, _MOST_BYTES),
+            *(answer.server_times or _NO_TIMES),
+            answer.first_token_ns - start_ns if answer.first_token_ns >= 0 else -1,
+            answer.last_token_ns - start_ns if answer.last_token_ns >= 0 else -1,
+            answer.input_tokens,
+            answer.output_tokens,
         )
         self.unresolved -= 1
-        self._resolved.append(index)
+        if answer.token_moments:
+            self._add_tokens(index * self._workers + self._worker, answer)
 
-    def written(self) -> bytes:
-        """All rows that say something: of a closed loop, those whose request was begun and came to an end."""
-        rows = self.rows[self.rows["planned_ns"] >= 0] if self._is_closed else self.rows
-        return rows.tobytes()
+    def leave_unsent(self, indices: Sequence[int], outcome: Outcome = Outcome.NOT_SENT, done_ns: int = -1) -> None:
+        """How requests ended that were never sent; `done_ns` is when they failed."""
+        places = np.asarray(indices, np.int64)
+        rows = empty_requests(len(places))
+        which = np.asarray(self._choice)[places % len(self._choice)]
+        done_ns = done_ns - self.start_ns if done_ns >= 0 else -1
+        rows["number"] = places * self._workers + self._worker
+        rows["planned_ns"] = done_ns if self._is_closed else np.asarray(self._planned)[places]
+        rows["done_ns"] = done_ns
+        rows["outcome"], rows["measured"], rows["worker"] = outcome, places >= self.first_measured, self._worker
+        rows["kind"], rows["rows"] = np.asarray(self._kinds)[which], np.asarray(self._rows)[which]
+        self._ended += rows.tobytes()
+        self.unresolved -= len(places)
 
-    def add_sizes(self, index: int, sent_bytes: int, received_bytes: int) -> None:
-        """How much went over the wire for request `index`."""
-        _SIZES.pack_into(
-            self._memory, index * _ROW_BYTES + _SIZES_AT, min(sent_bytes, _MOST_BYTES), min(received_bytes, _MOST_BYTES)
-        )
-
-    def add_server_times(self, index: int, times: ServerTimes) -> None:
-        """What the server reports of request `index`."""
-        _SERVER.pack_into(self._memory, index * _ROW_BYTES + _SERVER_AT, *times)
-
-    def leave_unsent(self, indices: list[int]) -> None:
-        """These are not going to be sent any more: their rows stay as they are."""
-        self.unresolved -= len(indices)
-        self._resolved.extend(indices)
-
-    def take_resolved(self) -> np.ndarray:
-        """A copy of the rows resolved since the last call, also counted for `tally`."""
-        index = np.array(self._resolved, np.int64)
-        rows = self.rows[index]
-        self._resolved = []
-        if self._is_closed:
-            rows["planned_ns"] = np.where(rows["sent_ns"] >= 0, rows["sent_ns"], rows["done_ns"])
-            rows["measured"] = index >= self.first_measured
-            self.rows[index] = rows
+    def take_ended(self) -> tuple[bytes, bytes]:
+        """The rows and the tokens of requests that ended since the last call, also counted for `tally`."""
+        content, self._ended = bytes(self._ended), bytearray()
+        rows = np.frombuffer(content, REQUEST_DTYPE)
         answered = rows[rows["outcome"] == Outcome.OK]
         self._buckets += count_in_buckets(answered["done_ns"] - answered["planned_ns"])
-        self._failures += len(rows) - len(answered)
-        return rows
+        self._failures += len(rows) - len(answered) - int((rows["outcome"] == Outcome.NOT_SENT).sum())
+        tokens, self._tokens = self._tokens, []
+        return content, b"".join(piece.tobytes() for piece in tokens)
 
-    def tally(self, now_ns: int) -> Tally:
-        """The counts up to the last `take_resolved`, which was at `now_ns`."""
+    def tally(self, now_ns: int, *, waiting: int, in_flight: int) -> Tally:
+        """The counts up to the last `take_ended`, which was at `now_ns`."""
         used = int(np.flatnonzero(self._buckets)[-1]) + 1 if self._buckets.any() else 0
-        return Tally(now_ns - self.start_ns, self.sent, self._failures, self._buckets[:used].tolist())
+        return Tally(
+            now_ns - self.start_ns, self.sent, self._failures, self._buckets[:used].tolist(), waiting, in_flight
+        )
+
+    def _add_tokens(self, number: int, answer: Answer) -> None:
+        tokens = np.empty(len(answer.token_moments), TOKEN_DTYPE)
+        tokens["number"] = number
+        tokens["moment_ns"] = np.asarray(answer.token_moments, np.int64) - self.start_ns
+        self._tokens.append(tokens)

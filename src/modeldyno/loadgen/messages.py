@@ -4,6 +4,9 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
+from modeldyno.loadgen.access import Encryption
+from modeldyno.loadgen.wiring import ReaderName, TransportName
+
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """First message to a worker: everything it needs, its share of the schedule included."""
@@ -13,13 +16,18 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     workers: int
     host: str
     port: int
+    transport: TransportName
+    reader: ReaderName
+    encryption: Encryption | None = None
     requests: list[bytes]
-    """Whole HTTP requests."""
+    """As the transport sends them, such as whole HTTP requests."""
     choice: bytes
     """Indices into `requests`, int32 little-endian, one for each of its own requests in turn, from the front again
     after the last."""
     rows: list[int]
     """Rows in each of `requests`."""
+    kinds: list[int]
+    """Kind of each of `requests`, an index into those of the mix."""
     planned: bytes
     """Its planned moments, int64 little-endian ns since the start."""
     first_measured: int
@@ -30,6 +38,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     connections: int
     max_connections: int
     part_path: str
+    tokens_path: str
     concurrency: int = 0
     """Above 0 a closed loop: so many users, no planned moments, and these three fields instead."""
     warmup_ns: int = 0
@@ -38,6 +47,15 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Closed loop: sending ends so long after the warm-up; 0 when `most_requests` ends it."""
     most_requests: int = 0
     """Closed loop: sending ends after so many requests of the measured phase."""
+    expected: list[bytes] = []
+    """What to hold the answer to each of `requests` against, as the reader understands it; empty to check nothing."""
+    checked_share: float = 1.0
+    """Of the answers, drawn by `seed`, those that are checked."""
+    tolerance: float = 0.0
+    """Relative and absolute, for numbers with a fraction."""
+    seed: int = 0
+    session: bytes = b""
+    """In process: what to open instead of a connection."""
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
@@ -68,14 +86,22 @@ class Tally(msgspec.Struct, frozen=True, tag=True):
     sent: int
     failures: int
     buckets: list[int]
-    """Answered requests per response time bucket, see `load.buckets`; trailing zeros left out."""
+    """Answered requests per response time bucket, see `buckets`; trailing zeros left out."""
+    waiting: int
+    """Requests that are due and wait for a connection."""
+    in_flight: int
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Last message from a worker."""
 
+    rows_bytes: int
+    """That are in its part file, `REQUEST_DTYPE`."""
     rows: bytes
-    """One `REQUEST_DTYPE` row for each of its planned moments."""
+    """What should follow them, but could not be written; empty if the disk had room."""
+    tokens_bytes: int
+    """The same of `TOKEN_DTYPE`."""
+    tokens: bytes
     cpu_fraction: float
     """Its CPU time over wall time, from the first measured moment on."""
     connections: int

@@ -5,7 +5,7 @@ import errno
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from modeldyno.loadgen.transports.http1 import Connection
+from modeldyno.loadgen.transports.connection import Connection
 
 _RETRY_S = 0.1
 """After a failed connection the next attempt waits so long: ten a second do not load a server that starts."""
@@ -68,7 +68,7 @@ class Pool:
         """
         for connection in await asyncio.gather(*(self._dial() for _ in range(self._size))):
             self._add(connection)
-            self._idle.append(connection)
+            self.give_back(connection)
 
     def take(self) -> Connection | None:
         """An idle connection, or None."""
@@ -77,6 +77,7 @@ class Pool:
     def give_back(self, connection: Connection) -> None:
         """It is idle again."""
         if connection in self._open:
+            connection.connect_ns = -1  # nobody waited for it
             self._idle.append(connection)
 
     def remove(self, connection: Connection) -> None:

@@ -11,13 +11,15 @@ from modeldyno.loadgen.ledger import Ledger
 from modeldyno.loadgen.messages import Assignment
 from modeldyno.loadgen.pacer import Pacer
 from modeldyno.loadgen.pool import Pool
-from modeldyno.loadgen.server_timing import parse_server_timing
-from modeldyno.loadgen.transports.http1 import NO_REQUEST, Connection
+from modeldyno.loadgen.transports.connection import NO_REQUEST, Answer, Connection, Dialer
 from modeldyno.records.requests import Outcome
-from modeldyno.wire.http1_response import HttpResponse
 
 _STALE_AFTER_NS = 1_000_000_000
 _NEVER_NS = 2**62
+_TIMEOUT = Answer(Outcome.TIMEOUT)
+_MALFORMED = Answer(Outcome.MALFORMED)
+_DISCONNECTED = Answer(Outcome.DISCONNECTED)
+_INTERRUPTED = Answer(Outcome.INTERRUPTED)
 _SPIN_NS = 100_000
 """How long before a moment the timer fires, to spin until it: a sleeping processor takes tens of microseconds to wake.
 
@@ -43,18 +45,20 @@ class Sender:
     Args:
         assignment: what to send.
         ledger: where to write down.
+        dialer: opens the connections.
         clock: CLOCK_MONOTONIC.
     """
 
-    def __init__(self, assignment: Assignment, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, assignment: Assignment, ledger: Ledger, dialer: Dialer, clock: Clock) -> None:
         self._assignment = assignment
         self._ledger = ledger
+        self._dialer = dialer
         self._clock = clock
         self._now_ns = clock.now_ns
         self._loop = asyncio.get_running_loop()
         self._pacer = Pacer()
-        self._contents = [assignment.requests[index] for index in np.frombuffer(assignment.choice, "<i4").tolist()]
-        self._moments: list[int] = []
+        self._contents = assignment.requests
+        self._moments = memoryview(b"").cast("q")
         self._next = 0
         self._end = 0
         """Index after the last request to be begun."""
@@ -79,9 +83,9 @@ class Sender:
         if self._users:
             self._start_users(start_ns)
             return
-        self._moments = (np.frombuffer(assignment.planned, "<i8") + start_ns).tolist()
-        self._end = len(self._moments)
-        self._moments.append(_NEVER_NS)
+        moments = np.frombuffer(assignment.planned, "<i8") + start_ns
+        self._end = len(moments)
+        self._moments = memoryview(np.append(moments, _NEVER_NS).tobytes()).cast("q")
         self._loop.add_reader(self._pacer.descriptor, self._send_due)
         self._pacer.arm(self._moments[0])
         end_ns = start_ns + assignment.plan_end_ns + assignment.timeout_ns
@@ -91,9 +95,8 @@ class Sender:
     def stop(self) -> None:
         """End now: what is in flight or overdue was interrupted, the rest is left unsent."""
         for connection in list(self._busy):
-            self._resolve(connection, Outcome.INTERRUPTED, done_ns=-1)
-        for index in self._queue:
-            self._ledger.resolve(index, Outcome.INTERRUPTED, sent_ns=-1, first_byte_ns=-1, done_ns=-1, status=0)
+            self._resolve(connection, _INTERRUPTED, done_ns=-1)
+        self._ledger.leave_unsent(self._queue, Outcome.INTERRUPTED)
         self._queue.clear()
         self._give_up_sending()
 
@@ -105,7 +108,14 @@ class Sender:
             timer.cancel()
         if self._timeout_timer is not None:
             self._timeout_timer.cancel()
-        return self.pool.close()
+        count = self.pool.close()
+        self._dialer.close()
+        return count
+
+    @property
+    def in_flight(self) -> int:
+        """Requests sent and not answered."""
+        return len(self._busy)
 
     # What the pool asks and tells.
 
@@ -128,25 +138,22 @@ class Sender:
     def refused(self) -> None:
         """See `PoolOwner`: everything that waits now has failed."""
         moment_ns = self._now_ns()
-        for _ in range(self.waiting()):
-            index = self._queue.popleft() if self._queue else self._begin()
-            self._ledger.resolve(index, Outcome.REFUSED, sent_ns=-1, first_byte_ns=-1, done_ns=moment_ns, status=0)
+        indices = [self._queue.popleft() if self._queue else self._begin() for _ in range(self.waiting())]
+        self._ledger.leave_unsent(indices, Outcome.REFUSED, moment_ns)
         if self._users:
             self._give_up_refused(moment_ns)
         self._check_end()
 
     # What the connections tell.
 
-    def answered(self, connection: Connection, response: HttpResponse) -> None:
+    def answered(self, connection: Connection, answer: Answer) -> None:
         """See `ConnectionOwner`."""
-        outcome = Outcome.OK if response.status == 200 else Outcome.HTTP_ERROR
-        if connection.done_ns - connection.sent_ns > self._assignment.timeout_ns:
-            outcome = Outcome.TIMEOUT  # the answer was faster than the timer, but too late all the same
-        times = response.headers.get(b"server-timing")
-        if times is not None:
-            self._ledger.add_server_times(connection.request, parse_server_timing(times))
-        self._resolve(connection, outcome, done_ns=connection.done_ns, status=response.status)
-        if response.keep_alive:
+        done_ns = connection.done_ns
+        if done_ns - connection.sent_ns > self._assignment.timeout_ns:
+            # The answer was faster than the timer, but too late all the same.
+            answer = answer._replace(outcome=Outcome.TIMEOUT)
+        self._resolve(connection, answer, done_ns=done_ns)
+        if answer.keep_alive:
             self.available(connection)
         else:
             connection.abort()
@@ -154,7 +161,7 @@ class Sender:
     def malformed(self, connection: Connection) -> None:
         """See `ConnectionOwner`."""
         if connection.request != NO_REQUEST:
-            self._resolve(connection, Outcome.MALFORMED, done_ns=connection.done_ns)
+            self._resolve(connection, _MALFORMED, done_ns=connection.done_ns)
 
     def lost(self, connection: Connection) -> None:
         """See `ConnectionOwner`."""
@@ -166,7 +173,7 @@ class Sender:
                 self._ledger.sent -= 1
                 self._queue.appendleft(index)
             else:
-                self._resolve(connection, Outcome.DISCONNECTED, done_ns=connection.done_ns)
+                self._resolve(connection, _DISCONNECTED, done_ns=connection.done_ns)
         self.pool.remove(connection)
         self._serve_queue()
 
@@ -178,13 +185,8 @@ class Sender:
         )
 
     async def _dial(self) -> Connection:
-        assignment = self._assignment
-        timeout_s = max(1.0, assignment.timeout_ns / 1e9)
-        async with asyncio.timeout(timeout_s):
-            _, connection = await self._loop.create_connection(
-                lambda: Connection(self, self._now_ns), assignment.host, assignment.port
-            )
-        return connection
+        async with asyncio.timeout(max(1.0, self._assignment.timeout_ns / 1e9)):
+            return await self._dialer.dial(self)
 
     def _send_due(self) -> None:
         moments = self._moments
@@ -247,7 +249,7 @@ class Sender:
     def _begin(self) -> int:
         index = self._next
         self._next += 1
-        self._ledger.add(index)
+        self._ledger.add()
         return index
 
     def _give_up_refused(self, moment_ns: int) -> None:
@@ -258,21 +260,17 @@ class Sender:
             self._give_up_sending()
 
     def _send(self, connection: Connection, index: int) -> None:
-        contents = self._contents
-        connection.send(index, contents[index % len(contents)])
+        which = self._ledger.which(index)
+        connection.send(index, which, self._contents[which])
         self._busy[connection] = None
         self._ledger.sent += 1
         if self._timeout_timer is None:
             self._watch_timeouts(self._assignment.timeout_ns)
 
-    def _resolve(self, connection: Connection, outcome: Outcome, *, done_ns: int, status: int = 0) -> None:
+    def _resolve(self, connection: Connection, answer: Answer, *, done_ns: int) -> None:
         del self._busy[connection]
-        sent_ns, first_byte_ns = connection.sent_ns, connection.first_byte_ns
-        index = connection.rest()
-        self._ledger.resolve(
-            index, outcome, sent_ns=sent_ns, first_byte_ns=first_byte_ns, done_ns=done_ns, status=status
-        )
-        self._ledger.add_sizes(index, connection.sent_bytes, connection.received_bytes)
+        self._ledger.resolve(connection.request, connection, answer, done_ns)
+        connection.rest()
         if self._ledger.unresolved == 0:
             self._check_end()
 
@@ -288,12 +286,12 @@ class Sender:
             if left_ns > 0:
                 self._watch_timeouts(left_ns)
                 return
-            self._resolve(connection, Outcome.TIMEOUT, done_ns=moment_ns)
+            self._resolve(connection, _TIMEOUT, done_ns=moment_ns)
             connection.abort()
 
     def _give_up_sending(self) -> None:
         self._pacer.disarm()
-        planned = () if self._users else range(self._next, len(self._ledger.rows))
+        planned = () if self._users else range(self._next, max(self._next, len(self._moments) - 1))
         self._ledger.leave_unsent([*self._queue, *planned])
         self._queue.clear()
         self._next += len(planned)

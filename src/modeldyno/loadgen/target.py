@@ -1,17 +1,25 @@
 """Where the load goes: a URL, and the address behind it that takes connections."""
 
 import socket
+import ssl
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from modeldyno.errors import TargetError, UsageError
+from modeldyno.loadgen.access import Access, tls_context
 from modeldyno.units import format_duration
+
+_PORTS = {"http": 80, "https": 443, "grpc": 8001, "grpcs": 443}
+"""8001 is where Triton speaks gRPC; the specification names none."""
+_ENCRYPTED = frozenset({"https", "grpcs"})
 
 
 class Target(NamedTuple):
-    """A server that speaks HTTP without encryption."""
+    """A server."""
 
     url: str
+    scheme: str
+    """`http`, `https`, `grpc` or `grpcs`."""
     host: str
     port: int
     base_path: str
@@ -19,13 +27,18 @@ class Target(NamedTuple):
 
     @property
     def host_header(self) -> str:
-        """The `Host` header: with brackets around an IPv6 address, with the port unless it is 80."""
+        """The `Host` header: with brackets around an IPv6 address, with the port unless it is the scheme's own."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == 80 else f"{host}:{self.port}"
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether connections speak TLS."""
+        return self.scheme in _ENCRYPTED
 
 
 def parse_target(url: str) -> Target:
-    """`http://host[:port][/base]` to its parts.
+    """`http://host[:port][/base]` to its parts; also `https`, `grpc` and `grpcs`.
 
     Raises:
         UsageError: another scheme, no host, a port that is none, a user name, a query.
@@ -35,33 +48,31 @@ def parse_target(url: str) -> Target:
         host, port = parts.hostname, parts.port
     except ValueError as problem:
         raise UsageError(f"{url!r} is not a URL", why=str(problem), hint="for example http://127.0.0.1:8000") from None
-    if parts.scheme == "https":
+    if parts.scheme not in _PORTS or not host or port == 0:
         raise UsageError(
-            f"{url} asks for https",
-            why="the load generator speaks plain HTTP/1.1; encryption would be measured as the server's time",
-            hint="give the http:// address behind the TLS proxy",
+            f"{url!r} is not a URL of a server", hint="for example http://127.0.0.1:8000, or grpc://127.0.0.1:8001"
         )
-    if parts.scheme != "http" or not host or port == 0:
-        raise UsageError(f"{url!r} is not a URL of a server", hint="for example http://127.0.0.1:8000")
     if parts.username is not None or parts.query or parts.fragment:
         raise UsageError(
             f"{url!r} has more than a host, a port and a path",
-            hint="give a user's credentials as an Authorization header",
+            hint="give a user's credentials as a header: --header 'Authorization: Basic ...'",
         )
-    return Target(url, host, port or 80, parts.path.rstrip("/"))
+    return Target(url, parts.scheme, host, port or _PORTS[parts.scheme], parts.path.rstrip("/"))
 
 
-def find_address(target: Target, timeout_s: float) -> tuple[str, int]:
-    """Connect once, so that an unreachable server is an error before anything is recorded.
+def find_address(target: Target, timeout_s: float, access: Access | None = None) -> tuple[str, int]:
+    """Connect once, with encryption if there is to be any, so that what fails is an error before anything is recorded.
 
     All connections then go to the same address: a name with several would split the load in a way nobody asked for.
 
     Raises:
-        TargetError: names the URL and the reason.
+        TargetError: names the URL and the reason; of a certificate that is not trusted, which one and why.
     """
     try:
         with socket.create_connection((target.host, target.port), timeout_s) as connection:
             address = connection.getpeername()
+            if target.is_encrypted:
+                _shake_hands(connection, target, access or Access())
     except OSError as problem:
         raise unreachable(target, _reason(target, problem, timeout_s)) from problem
     except UnicodeError as problem:
@@ -74,6 +85,63 @@ def unreachable(target: Target, reason: str) -> TargetError:
     return TargetError(
         f"cannot reach {target.url}", why=reason, hint="check that the server runs and that host and port are right"
     )
+
+
+def _shake_hands(connection: socket.socket, target: Target, access: Access) -> None:
+    context = tls_context(access.encryption(target.host))
+    try:
+        with context.wrap_socket(connection, server_hostname=target.host) as secured:
+            # TLS 1.3 answers a client certificate only after the handshake: a refusal is the first thing to be read.
+            secured.settimeout(0.2)
+            try:
+                secured.recv(1)
+            except TimeoutError:
+                return
+    except ssl.SSLCertVerificationError as problem:
+        raise TargetError(
+            f"the certificate of {target.url} is not trusted",
+            why=f"{problem.verify_message} (certificate: {_describe_certificate(target)})",
+            hint="name the authority that signed it: --ca FILE.pem",
+        ) from problem
+    except ssl.SSLError as problem:
+        raise TargetError(
+            f"no encrypted connection to {target.url}", why=_tls_reason(problem), hint=_tls_hint(problem)
+        ) from problem
+    except ConnectionResetError as problem:
+        raise TargetError(
+            f"{target.url} ended the connection during the TLS handshake",
+            why=problem.strerror or str(problem),
+            hint="it may want a client certificate: --cert FILE.pem --key FILE.pem",
+        ) from problem
+
+
+def _tls_reason(problem: ssl.SSLError) -> str:
+    return (problem.reason or str(problem)).replace("_", " ").lower()
+
+
+def _tls_hint(problem: ssl.SSLError) -> str:
+    reason = problem.reason or ""
+    if "CERTIFICATE_REQUIRED" in reason or "HANDSHAKE_FAILURE" in reason or "BAD_CERTIFICATE" in reason:
+        return "the server wants a client certificate that it trusts: --cert FILE.pem --key FILE.pem"
+    if reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"):
+        return "the port seems to speak without encryption: try http:// or grpc://"
+    return "check the server's TLS settings; TLS 1.2 or newer is needed"
+
+
+def _describe_certificate(target: Target) -> str:
+    """Subject, issuer and dates of what the server shows, as far as it can be read without trusting it."""
+    try:
+        pem = ssl.get_server_certificate((target.host, target.port), timeout=2.0)
+        digest = _fingerprint(pem)
+    except (OSError, ValueError):
+        return "it could not be read"
+    return f"SHA-256 {digest}, shown by {target.host}:{target.port}"
+
+
+def _fingerprint(pem: str) -> str:
+    from hashlib import sha256
+
+    return sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()[:32]
 
 
 def _reason(target: Target, problem: OSError, timeout_s: float) -> str:

@@ -10,11 +10,13 @@ import os
 import resource
 import signal
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import uvloop
 
 from modeldyno.clock import Clock, SystemClock
+from modeldyno.errors import DynoError
 from modeldyno.loadgen.ledger import Ledger
 from modeldyno.loadgen.messages import (
     Assignment,
@@ -24,28 +26,37 @@ from modeldyno.loadgen.messages import (
     Ready,
     Start,
     Stop,
+    Tally,
     ToWorker,
     Unreachable,
     to_frame,
 )
-from modeldyno.loadgen.part_file import PartFile
+from modeldyno.loadgen.part_file import PartFile, Remainder
+from modeldyno.loadgen.readers.table import reader_of
 from modeldyno.loadgen.sender import Sender
+from modeldyno.loadgen.transports.connection import Dialer
+from modeldyno.loadgen.transports.http1 import Http1Dialer
+from modeldyno.loadgen.transports.null import NullDialer
 
 _STDIN = 0
 _STDOUT = 1
 _TALLY_INTERVAL_S = 0.25
 _READ_BYTES = 1 << 20
 
+OpenDialer = Callable[[Assignment, Clock], Dialer]
+"""Chooses what opens the connections."""
+
 
 class Worker:
     """What a sending process does besides sending: listens to its parent, reports, keeps rows safe."""
 
-    def __init__(self, assignment: Assignment, orders: "Orders", clock: Clock) -> None:
+    def __init__(self, assignment: Assignment, orders: "Orders", dialer: Dialer, clock: Clock) -> None:
         self._orders = orders
         self._clock = clock
         self._ledger = Ledger(assignment)
-        self._sender = Sender(assignment, self._ledger, clock)
+        self._sender = Sender(assignment, self._ledger, dialer, clock)
         self._part = PartFile(Path(assignment.part_path))
+        self._token_part = PartFile(Path(assignment.tokens_path))
         self._first_measured_ns = self._measured_offset_ns(assignment)
         self._measured_from_ns = 0
         self._cpu_before_s = 0.0
@@ -57,7 +68,7 @@ class Worker:
             await self._sender.pool.fill()
         except OSError as problem:
             self._sender.close()
-            self._part.close()
+            self._close_parts()
             _write(Unreachable(problem.strerror or str(problem) or "no connection in time"))
             return
         _write(Ready())
@@ -88,39 +99,53 @@ class Worker:
     def _measured_offset_ns(self, assignment: Assignment) -> int:
         if assignment.concurrency:
             return assignment.warmup_ns
-        measured = self._ledger.rows["planned_ns"][assignment.first_measured :]
-        return int(measured[0]) if len(measured) else assignment.plan_end_ns
+        measured = memoryview(assignment.planned).cast("q")[assignment.first_measured :]
+        return measured[0] if len(measured) else assignment.plan_end_ns
 
     def _begin_measured(self) -> None:
         self._cpu_before_s = _cpu_s()
 
     def _report(self) -> None:
-        rows = self._ledger.take_resolved()
-        if len(rows):
-            self._part.append(rows.tobytes())
-        _write_if_there_is_room(self._ledger.tally(self._clock.now_ns()))
+        self._put_away()
+        _write_if_there_is_room(self._tally())
         if self._sender.pool.opened != self._opened_before:
             self._opened_before = self._sender.pool.opened
             gc.collect()
         if not self._sender.ended.done():
             asyncio.get_running_loop().call_later(_TALLY_INTERVAL_S, self._report)
 
+    def _put_away(self) -> None:
+        rows, tokens = self._ledger.take_ended()
+        self._part.append(rows)
+        self._token_part.append(tokens)
+
+    def _tally(self) -> Tally:
+        sender = self._sender
+        return self._ledger.tally(self._clock.now_ns(), waiting=sender.waiting(), in_flight=sender.in_flight)
+
     def _hand_over(self) -> None:
         wall_ns = self._clock.now_ns() - self._measured_from_ns
         was_measuring = self._cpu_before_s > 0 and wall_ns > 0
         cpu_fraction = (_cpu_s() - self._cpu_before_s) / (wall_ns / 1e9) if was_measuring else 0.0
-        self._part.append(self._ledger.take_resolved().tobytes())
-        _write(self._ledger.tally(self._clock.now_ns()))
+        self._put_away()
+        _write(self._tally())
         connections = self._sender.close()
-        part_problem = self._part.close()
-        finished = Finished(
-            rows=self._ledger.written(),
-            cpu_fraction=cpu_fraction,
-            connections=connections,
-            reconnects=self._sender.pool.reconnects,
-            notes=(*self._sender.pool.notes, *([part_problem] if part_problem else [])),
+        rows, tokens = self._close_parts()
+        _write(
+            Finished(
+                rows_bytes=rows.written_bytes,
+                rows=rows.kept,
+                tokens_bytes=tokens.written_bytes,
+                tokens=tokens.kept,
+                cpu_fraction=cpu_fraction,
+                connections=connections,
+                reconnects=self._sender.pool.reconnects,
+                notes=(*self._sender.pool.notes, *(part.problem for part in (rows, tokens) if part.problem)),
+            )
         )
-        _write(finished)
+
+    def _close_parts(self) -> tuple[Remainder, Remainder]:
+        return self._part.close(), self._token_part.close()
 
 
 class Orders:
@@ -181,19 +206,34 @@ def _write_if_there_is_room(message: FromWorker) -> None:
         return
 
 
-async def _run() -> None:
+def open_dialer(assignment: Assignment, clock: Clock) -> Dialer:
+    """What opens the connections of an assignment over a network, or to nowhere."""
+    if assignment.transport == "null":
+        return NullDialer(clock.now_ns)
+    address = (assignment.host, assignment.port)
+    return Http1Dialer(address, assignment.encryption, lambda: reader_of(assignment), clock.now_ns)
+
+
+async def _run(choose: OpenDialer) -> None:
     orders = Orders()
     orders.listen()
     assignment = await orders.wait_next()
-    if isinstance(assignment, Assignment):
-        await Worker(assignment, orders, SystemClock()).work()
+    if not isinstance(assignment, Assignment):
+        return
+    clock = SystemClock()
+    try:
+        dialer = choose(assignment, clock)
+    except DynoError as problem:
+        _write(Unreachable(str(problem)))
+        return
+    await Worker(assignment, orders, dialer, clock).work()
 
 
-def main() -> None:
+def main(choose: OpenDialer = open_dialer) -> None:
     """Entry point of the process."""
     # The parent decides what Ctrl-C means; it reaches every process of a terminal's group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    uvloop.run(_run())
+    uvloop.run(_run(choose))
 
 
 if __name__ == "__main__":

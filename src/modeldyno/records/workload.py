@@ -5,15 +5,40 @@ from typing import Literal
 
 from modeldyno.errors import UsageError
 from modeldyno.records.base import Record
+from modeldyno.records.prompting import Prompting
 
 ArrivalName = Literal["constant", "poisson", "gamma", "ramp", "step", "spike", "replay", "closed"]
 """`closed` is no arrival process but the closed loop: each of `concurrency` users sends when its answer is there."""
+
+ProtocolName = Literal[
+    "oip",
+    "oip-json",
+    "oip-grpc",
+    "openai-chat",
+    "openai-completions",
+    "openai-embeddings",
+    "tf-serving",
+    "torchserve",
+    "http",
+    "in-process",
+    "null",
+]
+"""What is spoken. `oip` is the Open Inference Protocol over HTTP with binary tensors; `in-process` calls the model of a
+bundle without any network, `null` nothing at all."""
 
 
 class RowShare(Record, frozen=True, kw_only=True):
     """One size of request in a mix."""
 
     rows: int
+    share: float
+    """Of the requests, between 0 and 1; the shares of a mix add up to 1."""
+
+
+class KindShare(Record, frozen=True, kw_only=True):
+    """One kind of request in a mix."""
+
+    kind: str
     share: float
     """Of the requests, between 0 and 1; the shares of a mix add up to 1."""
 
@@ -51,7 +76,7 @@ class Workload(Record, frozen=True, kw_only=True):
     """Opened before the run; more are opened when all are busy, up to `max_connections`."""
     max_connections: int = 256
     workers: int = 1
-    """Sending processes."""
+    """Sending processes; 0 when the tool chooses them from the rate."""
     seed: int
     burstiness: float = 1.0
     """`gamma`: shape of the distribution of the gaps; 1 is Poisson, less is burstier, more is evener."""
@@ -63,6 +88,11 @@ class Workload(Record, frozen=True, kw_only=True):
     """`step`: how many levels of equal length, the first and the last rate included."""
     trace: TraceSource | None = None
     row_mix: tuple[RowShare, ...] = ()
+    kind_mix: tuple[KindShare, ...] = ()
+    """Kinds of request, such as templates or shapes; at most one of `row_mix` and `kind_mix` is given."""
+    protocol: ProtocolName = "oip"
+    prompting: Prompting | None = None
+    """What a language model is asked; None for all else."""
     concurrency: int = 0
     """Closed loop: users, each with one request on its way at a time."""
     warmup_ns: int = 0
@@ -74,6 +104,11 @@ class Workload(Record, frozen=True, kw_only=True):
     def is_closed(self) -> bool:
         """Whether answers decide when requests are sent."""
         return self.concurrency > 0
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether a language model, or one that embeds, is asked: its answers are counted in tokens."""
+        return self.protocol.startswith("openai-")
 
     @property
     def mean_rows(self) -> float:

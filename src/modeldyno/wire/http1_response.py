@@ -1,5 +1,6 @@
 """Bytes of a server to HTTP/1.1 responses (RFC 9112), without a socket."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import httptools
@@ -25,11 +26,16 @@ class ResponseReader:
 
     Chunked bodies, bodies with a length and answers without a body end by themselves; a body that only the end of
     the connection delimits is completed by `end`. Interim answers (1xx) are skipped: a final one follows.
+
+    Args:
+        on_piece: given the pieces of bodies as they come, which are then not kept.
     """
 
-    __slots__ = ("_body", "_complete", "_headers", "_in_body", "_parser")
+    __slots__ = ("_body", "_complete", "_headers", "_in_body", "_parser", "on_body")
 
-    def __init__(self) -> None:
+    def __init__(self, on_piece: Callable[[bytes], None] | None = None) -> None:
+        self.on_body: Callable[[bytes], None] = on_piece or self._keep_piece
+        """Parser callback: a piece of the body."""
         self._parser = httptools.HttpResponseParser(self)
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
@@ -78,8 +84,7 @@ class ResponseReader:
         known = self._headers.get(key)
         self._headers[key] = value if known is None else known + b", " + value
 
-    def on_body(self, data: bytes) -> None:
-        """Parser callback: a piece of the body."""
+    def _keep_piece(self, data: bytes) -> None:
         self._body.append(data)
 
     def on_message_complete(self) -> None:

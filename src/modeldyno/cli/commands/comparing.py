@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modeldyno.cli.arguments import add_data, typed
+from modeldyno.cli.arguments import add_ask, ask_of, typed
 from modeldyno.cli.terminal import Terminal
 from modeldyno.errors import ExitCode
 from modeldyno.units import parse_duration_ns, parse_fraction, parse_rate_per_s
@@ -38,10 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--margin", type=typed(parse_fraction), default="2%", metavar="SHARE", help="what counts as equal (2%%)"
     )
-    add_data(parser)
+    add_ask(parser)
     live = parser.add_argument_group("targets")
     live.add_argument("--rate", type=typed(parse_rate_per_s), metavar="N", help="requests per second; targets need it")
-    live.add_argument("--model", metavar="NAME", help="model on both servers (default: their only one)")
     live.add_argument(
         "--duration",
         type=typed(parse_duration_ns),
@@ -105,9 +104,7 @@ def _plan(arguments: argparse.Namespace) -> "BlockPlan | None":
     return BlockPlan(
         rate_per_s=arguments.rate,
         blocks=arguments.blocks,
-        model=arguments.model,
-        data=arguments.data,
-        label=arguments.label,
+        ask=ask_of(arguments),
         shape=Shape(
             duration_ns=arguments.duration,
             warmup_ns=arguments.warmup,

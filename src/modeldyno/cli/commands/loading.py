@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modeldyno.cli.arguments import add_data, add_slo, typed
+from modeldyno.cli.arguments import add_ask, add_slo, ask_of, typed
 from modeldyno.cli.terminal import Terminal
 from modeldyno.cli.verdicts import code_of_measurement
 from modeldyno.errors import ExitCode, ToolError, UsageError
@@ -28,12 +28,11 @@ OPEN_ARRIVALS = ("poisson", "constant", "gamma", "ramp", "step", "spike", "repla
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("url", metavar="URL", help="base URL of a server that speaks the Open Inference Protocol")
+    parser.add_argument("url", metavar="URL", help="base URL of the server: http, https, grpc or grpcs; null: is none")
     parser.add_argument("--rate", type=typed(parse_rate_per_s), metavar="N", help="requests per second")
     parser.add_argument("--concurrency", type=int, metavar="N", help="users of a closed loop, instead of a rate")
-    parser.add_argument("--model", metavar="NAME", help="model on the server (default: its only one)")
-    add_data(parser)
     add_slo(parser)
+    add_ask(parser)
     _add_arrivals(parser)
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
@@ -58,7 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="rows in each request: 8, or a mix: 1,1,8 or 1:0.9,32:0.1 (1)",
     )
     parser.add_argument("--connections", type=int, default=8, metavar="N", help="connections opened before the run (8)")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="sending processes (1)")
+    parser.add_argument(
+        "--max-connections", type=int, default=256, metavar="N", help="open no more when all are busy (256)"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=0, metavar="N", help="sending processes (as many as the rate needs)"
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="of the arrivals; the same seed, the same moments")
     parser.add_argument(
         "--pid", type=int, action="append", default=[], help="server process here (default: who listens on the port)"
@@ -76,7 +80,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--junit", metavar="FILE", help="write a JUnit file with one test case an objective")
 
 
-def _add_arrivals(parser: argparse.ArgumentParser) -> None:
+def _add_arrivals(verb: argparse.ArgumentParser) -> None:
+    parser = verb.add_argument_group("arrivals")
     parser.add_argument("--arrivals", choices=OPEN_ARRIVALS, help="arrival process (poisson)")
     parser.add_argument(
         "--burstiness", type=float, metavar="X", help="gamma: 1 is Poisson, less is burstier, more is evener (1)"
@@ -140,6 +145,7 @@ def _shape(arguments: argparse.Namespace) -> "Shape":
         row_mix=arguments.rows,
         timeout_ns=arguments.timeout,
         connections=arguments.connections,
+        max_connections=arguments.max_connections,
         workers=arguments.workers,
         **{name: value for name, value in asked.items() if value is not None},
     )
@@ -156,9 +162,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     record, directory = load(
         arguments.url,
         rate_per_s=arguments.rate,
-        model=arguments.model,
-        data=arguments.data,
-        label=arguments.label,
+        ask=ask_of(arguments),
         slo=arguments.slo,
         shape=_shape(arguments),
         trace=arguments.trace,

@@ -2,7 +2,7 @@
 
 import argparse
 
-from modeldyno.cli.arguments import add_data, typed
+from modeldyno.cli.arguments import add_ask, ask_of, typed
 from modeldyno.cli.terminal import Terminal
 from modeldyno.errors import ExitCode
 from modeldyno.records.capacity import Capacity
@@ -26,8 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help='what a rate must meet, such as "p99<50ms, error_rate<0.1%%"',
     )
-    parser.add_argument("--model", metavar="NAME", help="model on the server (default: its only one)")
-    add_data(parser)
+    add_ask(parser)
     _add_search(parser)
     _add_load(parser)
     parser.add_argument("--out", default="out", metavar="DIR", help="where MODEL.capacity and the report go (out)")
@@ -65,7 +64,9 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--warmup", type=duration, default="1s", metavar="TIME", help="load before each probe (1s)")
     parser.add_argument("--timeout", type=duration, default="5s", metavar="TIME", help="a longer request fails (5s)")
     parser.add_argument("--connections", type=int, default=8, metavar="N", help="connections opened before a run (8)")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="sending processes (1)")
+    parser.add_argument(
+        "--workers", type=int, default=0, metavar="N", help="sending processes (as many as the rate needs)"
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="of the arrivals; the same seed, the same moments")
     parser.add_argument(
         "--pid", type=int, action="append", default=[], help="server process here, for an objective on memory"
@@ -84,9 +85,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     record = capacity(
         arguments.target,
         slo=arguments.slo,
-        model=arguments.model,
-        data=arguments.data,
-        label=arguments.label,
+        ask=ask_of(arguments),
         settings=CapacitySettings(
             from_per_s=arguments.from_rate,
             up_to_per_s=arguments.up_to,

@@ -1,95 +1,123 @@
-"""Keep-alive HTTP/1.1 over TCP: one request in flight a connection."""
+"""Keep-alive HTTP/1.1 over TCP or TLS: one request in flight a connection."""
 
 import asyncio
 import socket
 from collections.abc import Callable, Iterable
-from typing import Protocol, cast
+from typing import cast
 
 from modeldyno.errors import UsageError
+from modeldyno.loadgen.access import Encryption, tls_context
+from modeldyno.loadgen.readers.reader import AnswerReader
+from modeldyno.loadgen.transports.connection import NO_REQUEST, Connection, ConnectionOwner
 from modeldyno.wire.http1_response import HttpResponse, MalformedResponseError, ResponseReader
 
-NO_REQUEST = -1
 _OURS = frozenset({"content-length", "transfer-encoding", "connection", "expect", "upgrade"})
 
 
-def format_request(path: str, host: str, headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
-    """A whole POST request. A header given twice counts the last time; a `Host` given replaces `host`.
+def format_request(
+    path: str, host: str, headers: Iterable[tuple[str, str]], body: bytes, method: str = "POST"
+) -> bytes:
+    """A whole request. A header given twice counts the last time; a `Host` given replaces `host`.
 
     Raises:
-        UsageError: a path or header that would break the request, or a header that describes the connection.
+        UsageError: a method, path or header that would break the request, or a header that describes the connection.
     """
     fields = {"host": ("Host", host)}
     for name, value in headers:
-        if name.lower() in _OURS:
-            raise UsageError(
-                f"the header {name!r} cannot be set", why="it describes the connection, which the load generator owns"
-            )
-        if not name or not name.isascii() or any(sign in name for sign in " :\r\n\0") or _breaks_a_line(value):
-            raise UsageError(f"{name!r}: {value!r} is not a header", hint="for example Authorization: Bearer TOKEN")
+        check_header(name, value)
         fields[name.lower()] = (name, value)
+    if not method.isascii() or not method.isalpha() or not method.isupper():
+        raise UsageError(f"{method!r} is not an HTTP method", hint="for example GET or POST")
     if not path.startswith("/") or not path.isascii() or " " in path or _breaks_a_line(path):
         raise UsageError(f"{path!r} is not a path of a URL", hint="percent-encode spaces and special signs")
-    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.values())]
-    return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode("latin-1", "replace") + body
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.values())]
+    length = [f"Content-Length: {len(body)}"] if body or method not in ("GET", "HEAD", "DELETE") else []
+    return "\r\n".join([*lines, *length, "", ""]).encode("latin-1", "replace") + body
+
+
+def check_header(name: str, value: str) -> None:
+    """Refuse a header that is none, or that describes the connection.
+
+    Raises:
+        UsageError: with the name; the value may be a secret and is not shown.
+    """
+    if name.lower() in _OURS:
+        raise UsageError(
+            f"the header {name!r} cannot be set", why="it describes the connection, which the load generator owns"
+        )
+    if not name or not name.isascii() or any(sign in name for sign in " :\r\n\0") or _breaks_a_line(value):
+        raise UsageError(f"{name!r} is not a header", hint="for example Authorization: Bearer TOKEN")
 
 
 def _breaks_a_line(text: str) -> bool:
     return any(sign in text for sign in "\r\n\0")
 
 
-class ConnectionOwner(Protocol):
-    """Who is told what becomes of a request."""
+class Http1Dialer:
+    """Opens connections to one address.
 
-    def answered(self, connection: "Connection", response: HttpResponse) -> None:
-        """The whole answer is there; `connection.done_ns` says since when."""
-        ...
+    Args:
+        address: host and port.
+        encryption: None for plain TCP.
+        make_reader: makes what reads the answers of one connection.
+        now_ns: CLOCK_MONOTONIC.
 
-    def malformed(self, connection: "Connection") -> None:
-        """The bytes that came are not an answer, or nobody asked for them; the connection is closed."""
-        ...
+    Raises:
+        InputError: a file of the encryption cannot be used.
+    """
 
-    def lost(self, connection: "Connection") -> None:
-        """The connection is gone, for whatever reason; nothing but the same call may follow."""
-        ...
-
-
-class Connection(asyncio.Protocol):
-    """One connection, and the stamps of the request in flight on it."""
-
-    __slots__ = (
-        "_now_ns", "_owner", "_reader", "_transport", "done_ns", "first_byte_ns", "has_answered", "idle_since_ns",
-        "received_bytes", "request", "sent_bytes", "sent_ns",
-    )  # fmt: skip
-
-    def __init__(self, owner: ConnectionOwner, now_ns: Callable[[], int]) -> None:
-        self._owner = owner
+    def __init__(
+        self,
+        address: tuple[str, int],
+        encryption: Encryption | None,
+        make_reader: Callable[[], AnswerReader],
+        now_ns: Callable[[], int],
+    ) -> None:
+        self._address = address
+        self._name = encryption.host_name if encryption is not None else None
+        self._context = tls_context(encryption) if encryption is not None else None
+        self._make_reader = make_reader
         self._now_ns = now_ns
-        self._reader = ResponseReader()
-        self.request = NO_REQUEST
-        """Index of the request in flight."""
-        self.has_answered = False
-        """Whether a request of it ever got an answer."""
-        self.sent_ns = self.first_byte_ns = self.done_ns = -1
-        self.sent_bytes = self.received_bytes = 0
-        self.idle_since_ns = now_ns()
 
-    def send(self, request: int, content: bytes) -> None:
-        """Hand `content` to the socket; the connection must be idle."""
-        self.request = request
-        self.first_byte_ns = self.done_ns = -1
-        self.sent_bytes = len(content)
-        self.received_bytes = 0
-        self.sent_ns = self._now_ns()
+    async def dial(self, owner: ConnectionOwner) -> Connection:
+        """A new connection, after the TLS handshake if there is one.
+
+        Raises:
+            OSError: it could not be opened.
+        """
+        before_ns = self._now_ns()
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: Http1Connection(owner, self._now_ns, self._make_reader()),
+            *self._address,
+            ssl=self._context,
+            server_hostname=self._name,
+        )
+        connection.connect_ns = self._now_ns() - before_ns
+        return connection
+
+    def close(self) -> None:
+        """Nothing is held beside the connections."""
+
+
+class Http1Connection(Connection, asyncio.Protocol):
+    """One connection."""
+
+    __slots__ = ("_answer", "_moment_ns", "_reader", "_transport")
+
+    def __init__(self, owner: ConnectionOwner, now_ns: Callable[[], int], answer: AnswerReader) -> None:
+        super().__init__(owner, now_ns)
+        self._answer = answer
+        self._moment_ns = 0
+        self._reader = ResponseReader(self._take_piece if answer.streams else None)
+
+    def send(self, request: int, which: int, content: bytes) -> None:
+        """See `Connection`."""
+        self._answer.begin(which)
+        self.begin(request, content)
         self._transport.write(content)
 
-    def rest(self) -> int:
-        """The request is dealt with. Returns its index."""
-        request, self.request = self.request, NO_REQUEST
-        self.idle_since_ns = self.done_ns
-        return request
-
     def abort(self) -> None:
-        """Close at once; `lost` follows from the event loop."""
+        """See `Connection`."""
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -99,25 +127,20 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
-        moment_ns = self._now_ns()
+        moment_ns = self._moment_ns = self._now_ns()
         if self.received_bytes == 0:
             self.first_byte_ns = moment_ns
         self.received_bytes += len(data)
         try:
             responses = self._reader.feed(data)
         except MalformedResponseError:
-            responses = []
-            is_sound = False
-        else:
-            is_sound = len(responses) <= 1 and self.request != NO_REQUEST
-        if not is_sound:
-            self.done_ns = moment_ns
-            self._owner.malformed(self)
-            self.abort()
-        elif responses:
-            self.done_ns = moment_ns
-            self.has_answered = True
-            self._owner.answered(self, responses[0])
+            self._refuse(moment_ns)
+            return
+        if responses or self.request == NO_REQUEST:
+            if len(responses) != 1 or self.request == NO_REQUEST:
+                self._refuse(moment_ns)
+            else:
+                self._finish(responses[0], moment_ns)
 
     def eof_received(self) -> None:
         """See `asyncio.Protocol`; an idle connection must not be used in the moment before `connection_lost`."""
@@ -129,5 +152,23 @@ class Connection(asyncio.Protocol):
         self.done_ns = self._now_ns()
         response = self._reader.end() if exc is None and self.request != NO_REQUEST else None
         if response is not None:
-            self._owner.answered(self, response)
+            self._finish(response, self.done_ns)
         self._owner.lost(self)
+
+    def _take_piece(self, data: bytes) -> None:
+        self._answer.piece(data, self._moment_ns)
+
+    def _finish(self, response: HttpResponse, moment_ns: int) -> None:
+        self.done_ns = moment_ns
+        self.has_answered = True
+        try:
+            answer = self._answer.read(response)
+        except MalformedResponseError:
+            self._refuse(moment_ns)
+        else:
+            self._owner.answered(self, answer)
+
+    def _refuse(self, moment_ns: int) -> None:
+        self.done_ns = moment_ns
+        self._owner.malformed(self)
+        self.abort()

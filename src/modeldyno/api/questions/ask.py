@@ -1,0 +1,74 @@
+"""What the user says about the questions, and what becomes of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from os import PathLike
+
+from modeldyno.api.questions.check import Check
+from modeldyno.api.questions.template_share import TemplateShare
+from modeldyno.data.lengths import LengthMix
+from modeldyno.loadgen.access import Access
+from modeldyno.loadgen.wiring import Expectations, PreparedRequest, Wiring
+from modeldyno.records.signature import Signature
+from modeldyno.records.workload import KindShare, ProtocolName
+
+DISTINCT_REQUESTS = 1024
+"""Enough that no cache of the server's processor sees the same row again soon; bounded, for images are large."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """What to send to a server, and how to be let in."""
+
+    protocol: ProtocolName | None = None
+    """None: by the URL, `oip-grpc` for `grpc://` and `oip` for `http://`."""
+    access: Access = field(default_factory=Access)
+    model: str | None = None
+    """Name on the server; may be left out when it offers exactly one and lists it."""
+    data: str | PathLike[str] | None = None
+    """Rows to send; without, they are made from the server's metadata."""
+    label: str | None = None
+    """Column or array with the labels, so that it is not sent."""
+    check: Check | None = None
+    """What answers are held against; nothing when None."""
+    lengths: tuple[LengthMix, ...] = ()
+    """Of made rows, for dimensions that the model leaves open."""
+    templates: tuple[TemplateShare, ...] = ()
+    """`http`: the request files."""
+    signature: str | None = None
+    """`tf-serving`: one of the model's; its default one when None."""
+    by_column: bool = False
+    """`tf-serving`: in the columnar format."""
+    management_url: str | None = None
+    """`torchserve`: where models are listed; port 8081 of the host when None."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Requests that are ready."""
+
+    requests: Sequence[PreparedRequest]
+    kinds: tuple[KindShare, ...] = ()
+    """Of a mix of kinds; empty without one."""
+    expectations: Expectations | None = None
+    digest: str = ""
+    """Of the data they are made from."""
+    description: str | None = None
+    """Of the data in words; None for made ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Questions:
+    """What can be asked of one model of one server."""
+
+    protocol: ProtocolName
+    model: str
+    wiring: Wiring
+    make: Callable[[Sequence[int], int], Prepared]
+    """From the numbers of rows in a request (one for each size of the mix) and a seed to the requests."""
+    signature: Signature | None = None
+    """Of the model, where the protocol tells it."""
+
+    def wired(self, prepared: Prepared) -> Wiring:
+        """How these requests are sent and their answers read."""
+        return replace(self.wiring, expectations=prepared.expectations)

@@ -1,0 +1,40 @@
+"""The model of a bundle without a server: what is left when all of the network and the serving is taken away."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from modeldyno.api.in_process_worker import HEADER_LENGTH_BYTES
+from modeldyno.api.questions.ask import Ask, Prepared, Questions
+from modeldyno.api.questions.v2 import dataset_for, starts_of
+from modeldyno.deployment.bundle import open_bundle
+from modeldyno.loadgen.wiring import PreparedRequest, Wiring
+from modeldyno.wire.v2_client import encode_infer_request
+
+
+def in_process_questions(source: str, ask: Ask) -> Questions:
+    """Rows for the model of a bundle."""
+    directory = Path(source).absolute()
+    bundle = open_bundle(directory)
+
+    def make(sizes: Sequence[int], seed: int) -> Prepared:
+        dataset = dataset_for(ask, bundle.signature, sizes, seed)
+        requests = []
+        for size, start in starts_of(dataset, *sizes):
+            encoded = encode_infer_request(dataset.inputs(start, start + size), bundle.signature)
+            length = (encoded.header_length or 0).to_bytes(HEADER_LENGTH_BYTES, "little")
+            requests.append(PreparedRequest(length + encoded.body, (), size))
+        return Prepared(
+            requests=requests,
+            digest=dataset.digest,
+            description=None if ask.data is None else dataset.describe(),
+        )
+
+    return Questions(
+        protocol="in-process",
+        model=bundle.name,
+        wiring=Wiring(
+            transport="in-process", session=str(directory).encode(), module="modeldyno.api.in_process_worker"
+        ),
+        make=make,
+        signature=bundle.signature,
+    )

@@ -1,0 +1,1 @@
+"""How protocols are spoken to a server: its models found, rows and prompts made into requests."""

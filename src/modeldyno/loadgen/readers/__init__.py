@@ -1,0 +1,1 @@
+"""What is made of the answers: one reader a protocol, all inside the sending process."""

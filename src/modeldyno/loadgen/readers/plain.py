@@ -1,0 +1,33 @@
+"""Any HTTP answer: what its status says."""
+
+from modeldyno.loadgen.server_timing import parse_server_timing
+from modeldyno.loadgen.transports.connection import Answer
+from modeldyno.records.requests import Outcome
+from modeldyno.wire.http1_response import HttpResponse
+
+
+class PlainReader:
+    """A 2xx is an answer; its body is not looked at."""
+
+    streams = False
+
+    def begin(self, which: int) -> None:
+        """See `AnswerReader`."""
+
+    def piece(self, data: bytes, moment_ns: int) -> None:
+        """See `AnswerReader`."""
+
+    def read(self, response: HttpResponse) -> Answer:
+        """See `AnswerReader`."""
+        return plain_answer(response)
+
+
+def plain_answer(response: HttpResponse) -> Answer:
+    """The outcome by the status, and the `Server-Timing` where there is one."""
+    times = response.headers.get(b"server-timing")
+    return Answer(
+        Outcome.OK if 200 <= response.status < 300 else Outcome.HTTP_ERROR,
+        response.status,
+        response.keep_alive,
+        parse_server_timing(times) if times is not None else None,
+    )

@@ -1,0 +1,21 @@
+"""How many processes send a load."""
+
+import math
+
+_WITHOUT_FLOOR_PER_S = 10_000.0
+"""What one process keeps up with on a machine that `dyno doctor` has not measured: half of what it does on two cores
+of 2026."""
+_SHARE = 0.5
+"""Of its highest rate that a process is given: beyond, sends begin to be late in bursts."""
+
+
+def sending_processes(rate_per_s: float, *, highest_per_s: float | None, cores: int) -> int:
+    """Processes for a rate: as few as keep up easily, and one core left for what else runs here.
+
+    Args:
+        rate_per_s: the highest that the plan reaches; 0 for a closed loop, whose users one process serves.
+        highest_per_s: that one process keeps up with on this machine; None when it was never measured.
+        cores: of this machine.
+    """
+    easily_per_s = _SHARE * (highest_per_s or _WITHOUT_FLOOR_PER_S)
+    return min(max(1, math.ceil(rate_per_s / easily_per_s)), max(1, cores - 1))
