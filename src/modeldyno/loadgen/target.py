@@ -11,6 +11,8 @@ from modeldyno.units import format_duration
 
 _PORTS = {"http": 80, "https": 443, "grpc": 8001, "grpcs": 443}
 """8001 is where Triton speaks gRPC; the specification names none."""
+_REFUSAL_WITHIN_S = 0.25
+"""Waited once before a load for a refusal of the client's certificate, or the lack of one."""
 _ENCRYPTED = frozenset({"https", "grpcs"})
 
 
@@ -92,11 +94,13 @@ def _shake_hands(connection: socket.socket, target: Target, access: Access) -> N
     try:
         with context.wrap_socket(connection, server_hostname=target.host) as secured:
             # TLS 1.3 answers a client certificate only after the handshake: a refusal is the first thing to be read.
-            secured.settimeout(0.2)
+            secured.settimeout(_REFUSAL_WITHIN_S)
             try:
-                secured.recv(1)
+                is_over = not secured.recv(1)
             except TimeoutError:
                 return
+        if is_over:
+            raise ConnectionResetError("it was closed at once")
     except ssl.SSLCertVerificationError as problem:
         raise TargetError(
             f"the certificate of {target.url} is not trusted",
