@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import uvloop
-from closed_loop import run_closed_loop  # type: ignore[import-not-found]
+from closed_loop import run_closed_loop
 
 from modeldyno.clock import SystemClock
 from modeldyno.wire.v2_client import decode_infer_response, encode_infer_request

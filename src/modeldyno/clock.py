@@ -21,6 +21,11 @@ class Clock(Protocol):
         ...
 
 
+def epoch_ms(wall_time: str) -> int:
+    """A `Clock.wall_time` as milliseconds since 1970-01-01 UTC, which whole protocols count in."""
+    return round(datetime.fromisoformat(wall_time).timestamp() * 1000)
+
+
 class SystemClock:
     """The clock of this machine."""
 

@@ -37,7 +37,7 @@ def tuned(wine: Path) -> tuple[Search, Path]:
         data=wine / "wine.npz",
         slo="p50<1s, accuracy_drop<=20%",
         rate_per_s=50,
-        budget_ns=8_000_000_000,
+        budget_ns=16_000_000_000,
         out=out,
     )
     return search, out

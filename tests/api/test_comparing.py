@@ -15,11 +15,12 @@ from modeldyno.api.workloads import Shape
 from modeldyno.cli.main import main
 from modeldyno.errors import InputError, OutputError, UsageError
 from modeldyno.loadgen.recorder import finish_run, read_run
+from modeldyno.records.answers import NO_WRONG_ANSWER
 from modeldyno.records.comparison import Comparison
 from modeldyno.records.files import read_record
 from modeldyno.records.run import Run
 from modeldyno.records.search import Search
-from modeldyno.records.verdict import MeasurementVerdict
+from modeldyno.records.verdict import MeasurementVerdict, ObjectiveVerdict
 from modeldyno.records.workload import Workload
 from modeldyno.stats.comparison import Terms
 from modeldyno.testing.known_servers import Behaviour, known_server
@@ -50,6 +51,19 @@ def test_a_run_against_itself_is_no_regression(tmp_path: Path) -> None:
     assert () == found.differences
     assert 4_000 == found.a.requests
     assert "did not take turns" in found.notes[0]
+
+
+def test_a_side_that_gave_wrong_answers_is_not_compared(tmp_path: Path) -> None:
+    wrong = ObjectiveVerdict(objective=NO_WRONG_ANSWER, verdict="fail", measured=None, evidence="3 of 9 are wrong")
+    a, b = stored(tmp_path, "a.run"), stored(tmp_path, "b.run")
+    c = stored(tmp_path, "c.run")
+    run, rows = read_run(c)
+    finish_run(c, replace(run, verdict=replace(VALID, objectives=(wrong,))), rows)
+
+    found, _ = compare(a, c, terms=Terms(metrics=("p50",)))
+
+    assert () == compare(a, b, terms=Terms(metrics=("p50",)))[0].reasons
+    assert ("invalid", ("B gave wrong answers: 3 of 9 are wrong",)) == (found.measurement, found.reasons)
 
 
 def test_a_run_twice_as_slow_exits_3_and_a_faster_one_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -94,5 +94,5 @@ def test_a_damaged_floor_is_said_and_stops_nothing(tmp_path: Path, monkeypatch: 
     floors_path().parent.mkdir(parents=True)
     floors_path().write_text("nonsense")
     heard = Heard()
-    assert floor_here(samples.ENVIRONMENT, heard) is None
+    assert floor_here(samples.ENVIRONMENT, "oip", heard) is None
     assert "dyno doctor measures it again" in heard.lines[0]

@@ -314,3 +314,41 @@ def test_the_digest_follows_values_and_labels_and_nothing_else(npz: Save, tmp_pa
     assert first != open_dataset(npz(X=FEATURES), THREE).digest
     texts = {open_dataset(npz(X=np.array(rows)), TEXT).digest for rows in ([["ab"], ["c"]], [["a"], ["bc"]])}
     assert 2 == len(texts)
+
+
+def write_lines(folder: Path, text: str) -> Path:
+    path = folder / "rows.jsonl"
+    path.write_text(text)
+    return path
+
+
+def test_lines_of_json_hold_the_inputs_by_name_and_labels(tmp_path: Path) -> None:
+    path = write_lines(tmp_path, '{"left": [1, 2], "right": 3, "y": 0}\n{"right": 6, "left": [4, 5], "y": 1}\n')
+
+    dataset = open_dataset(path, TWO_INPUTS)
+
+    assert [[1.0, 2.0], [4.0, 5.0]] == dataset.inputs(0, 2)["left"].tolist()
+    assert [3, 6] == dataset.inputs(0, 2)["right"].tolist()
+    assert dataset.labels is not None
+    assert [0, 1] == dataset.labels.tolist()
+
+
+@pytest.mark.parametrize("line", ("[1, 2, 3]", '{"input": [1, 2, 3]}', '{"X": [1, 2, 3]}'))
+def test_the_only_input_may_be_the_whole_line(tmp_path: Path, line: str) -> None:
+    dataset = open_dataset(write_lines(tmp_path, f"{line}\n{line}\n"), THREE)
+
+    assert [[1.0, 2.0, 3.0]] * 2 == dataset.inputs(0, 2)["input"].tolist()
+
+
+def test_a_text_a_line_fits_a_model_of_texts(tmp_path: Path) -> None:
+    dataset = open_dataset(write_lines(tmp_path, '["a"]\n["b"]\n'), TEXT)
+
+    assert [[b"a"], [b"b"]] == dataset.inputs(0, 2)["input"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    (('{"left": [1, 2]}\n', "lacks the model's inputs right"), ("[1]\n", "lacks the model's inputs left, right")),
+)
+def test_lines_without_an_input_are_refused(tmp_path: Path, text: str, said: str) -> None:
+    assert said in refuse(write_lines(tmp_path, text), TWO_INPUTS).what

@@ -232,9 +232,8 @@ def test_progress_says_what_is_asked_delivered_and_failed(offer: Any, listener: 
 
     assert [pytest.approx(49 / 50)] == listener.totals
     assert len(listener.shown) >= 3
-    assert listener.shown[-1].startswith("50/s asked, ")
-    assert listener.shown[-1].endswith(" 10 failures")
-    assert "p99" in listener.shown[-1]
+    assert "/s of 50/s asked, p50 " in listener.shown[-1]
+    assert listener.shown[-1].endswith("backlog 0 in flight, failures: http error 10")
     assert 1 == listener.ends
 
 

@@ -125,7 +125,8 @@ def test_the_tally_counts_answers_and_failures_but_not_what_was_not_due() -> Non
     ledger.take_ended()
 
     tally = ledger.tally(100, waiting=3, in_flight=2)
-    assert (1, 1, 3, 2) == (sum(tally.buckets), tally.failures, tally.waiting, tally.in_flight)
+    assert (1, 3, 2) == (sum(tally.buckets), tally.waiting, tally.in_flight)
+    assert [(Outcome.MALFORMED, 1)] == [(kind, count) for kind, count in enumerate(tally.failures) if count]
 
 
 def test_a_closed_loop_plans_a_request_at_the_moment_it_is_sent() -> None:

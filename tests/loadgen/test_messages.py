@@ -5,12 +5,13 @@ from hypothesis import strategies as st
 
 from modeldyno.loadgen.buckets import COUNT
 from modeldyno.loadgen.messages import Finished, Frames, FromWorker, Ready, Tally, Unreachable, to_frame
+from modeldyno.records.requests import Outcome
 
 TALLIES = st.builds(
     Tally,
     st.integers(0, 2**60),
     st.integers(0, 2**40),
-    st.integers(0, 2**40),
+    st.lists(st.integers(0, 2**40), max_size=len(Outcome)),
     st.just([1, 2]),
     st.integers(0, 2**40),
     st.integers(0, 2**40),
@@ -42,6 +43,6 @@ def test_messages_come_back_whole_however_the_pipe_cuts_them(messages: list[From
 
 
 def test_the_largest_tally_fits_into_a_pipe_whole_or_not_at_all() -> None:
-    frame = to_frame(Tally(2**60, 2**40, 2**40, [2**32] * COUNT, 2**40, 2**40))
+    frame = to_frame(Tally(2**60, 2**40, [2**40] * len(Outcome), [2**32] * COUNT, 2**40, 2**40))
 
     assert len(frame) <= select.PIPE_BUF

@@ -12,8 +12,17 @@ from modeldyno.records.deployment import Batching, Deployment, RuntimeName, Sess
 from modeldyno.records.doctor import Checkup, RuntimeState
 from modeldyno.records.environment import Environment
 from modeldyno.records.evaluation import Evaluation
+from modeldyno.records.model_statistics import Executions, ModelActivity
 from modeldyno.records.objective import parse_objectives
-from modeldyno.records.observation import OBSERVATION_DTYPE, MetricChange, ObservedProcess, ServerUse
+from modeldyno.records.observation import (
+    GPU_DTYPE,
+    OBSERVATION_DTYPE,
+    Gpu,
+    GpuUse,
+    MetricChange,
+    ObservedProcess,
+    ServerUse,
+)
 from modeldyno.records.quality import Quality, QualityChange
 from modeldyno.records.requests import Outcome, empty_requests
 from modeldyno.records.run import Floor, LatencySummary, LowLoad, QueueingEstimate, ResponseSplit, Run, Summary
@@ -293,13 +302,15 @@ def summary(rows: np.ndarray) -> Summary:
         lateness=latency((measured["sent_ns"] - measured["planned_ns"]).astype(float)),
         split=ResponseSplit(
             response_ns=float(response.mean()),
-            client_wait_ns=float((response - service).mean()),
+            client_wait_ns=float((response - service).mean()) - 1_200.0,
+            connect_ns=1_200.0,
             transmission_ns=float(wire.mean()),
             server_queue_ns=float(answered["server_queue_ns"].mean()),
             preprocessing_ns=12_000.0,
             inference_ns=float(answered["server_inference_ns"].mean()),
             postprocessing_ns=19_000.0,
             unaccounted_ns=0.0,
+            source="server-timing",
         ),
         autocorrelation_time=1.3,
     )
@@ -337,6 +348,34 @@ SERVER = ServerUse(
     throttled_ns=480_000_000,
     throttled_periods=11,
     energy_joules=1_420.0,
+    energy_joules_per_request=0.142,
+)
+ACTIVITY = ModelActivity(
+    from_ns=1_400_000_000,
+    to_ns=21_300_000_000,
+    has_warmup=False,
+    answered=9_790,
+    failed=14,
+    rows=9_790,
+    executions=6_120,
+    rows_per_execution=9_790 / 6_120,
+    total_ns=421_000.0,
+    queue_ns=146_000.0,
+    compute_input_ns=12_000.0,
+    compute_infer_ns=244_000.0,
+    compute_output_ns=19_000.0,
+    cache_misses=9_790,
+    batches=(Executions(rows=1, executions=3_500), Executions(rows=2, executions=1_900)),
+)
+GPU = GpuUse(
+    gpu=Gpu(index=0, name="NVIDIA H200", memory_bytes=150_754_000_000, has_server=True),
+    samples=100,
+    utilisation=0.372,
+    utilisation_peak=0.98,
+    memory_peak_bytes=3_210_000_000,
+    power_watts=288.4,
+    energy_joules=5_768.0,
+    energy_joules_per_request=0.5768,
 )
 METRICS = (
     MetricChange(name="http_requests_total", labels='{code="200",model="digits"}', per_s=499.2),
@@ -355,6 +394,16 @@ def observations(rows: np.ndarray) -> np.ndarray:
     seen["threads"], seen["processes"], seen["cost_ns"] = 7, 2, 240_000
     seen["throttled_ns"] = seen["throttled_periods"] = seen["energy_uj"] = -1
     return seen
+
+
+def gpu_samples(rows: np.ndarray) -> np.ndarray:
+    """A GPU that is busy in the middle of the run, and one that stands still."""
+    moments = np.arange(-300_000_000, int(rows["planned_ns"].max()) + 300_000_000, 200_000_000)
+    busy, idle = np.zeros(len(moments), GPU_DTYPE), np.zeros(len(moments), GPU_DTYPE)
+    busy["moment_ns"] = idle["moment_ns"] = moments
+    busy["utilisation"] = np.where(np.abs(moments - moments.mean()) < 2e9, 0.98, 0.3)
+    busy["power_mw"], idle["power_mw"], idle["gpu"] = 120_000 + busy["utilisation"] * 400_000, 70_000, 1
+    return np.concatenate((busy, idle))
 
 
 def floor() -> Floor:
@@ -488,6 +537,8 @@ def run(rows: np.ndarray | None = None) -> Run:
         ),
         floor=floor(),
         server=SERVER,
+        gpus=(GPU,),
+        activity=ACTIVITY,
         metrics=METRICS,
         low_load=LowLoad(rate_per_s=50.0, answered=100, service_ns=estimate(512_000.0)),
         queueing=QueueingEstimate(
@@ -520,7 +571,7 @@ def checkup() -> Checkup:
             RuntimeState(name="scikit-learn", version="1.8.0", detail="numpy 2.4.6, OpenBLAS"),
             RuntimeState(name="openvino", version=None, detail="pip install modeldyno[openvino]"),
         ),
-        floor=floor(),
+        floors=(floor(),),
         findings=("the cgroup grants 2 of 8 cores: a client and a server here share them; expect a tail from it",),
     )
 

@@ -1,8 +1,9 @@
 from msgspec.structs import replace
 from tests.reports import samples
 
+from modeldyno.records.answers import NO_WRONG_ANSWER
 from modeldyno.records.search import Search
-from modeldyno.records.verdict import MeasurementVerdict
+from modeldyno.records.verdict import MeasurementVerdict, ObjectiveVerdict
 from modeldyno.reports.headline import run_headline, search_headline
 
 
@@ -17,6 +18,17 @@ def test_all_objectives_met_is_a_pass_with_the_gain_and_the_load() -> None:
     assert (headline.answer, headline.title) == ("pass", "All 3 objectives are met")
     assert "113× [104, 124]" in headline.detail
     assert "0 failures" in headline.detail
+
+
+def test_wrong_answers_come_before_all_else_even_where_the_measurement_is_not_valid() -> None:
+    wrong = ObjectiveVerdict(objective=NO_WRONG_ANSWER, verdict="fail", measured=None, evidence="3 of 9 are wrong")
+    other = ObjectiveVerdict(objective="p99<1ms", verdict="fail", measured=None, evidence="it took 2 ms")
+    verdict = MeasurementVerdict(measurement="invalid", reasons=("late",), objectives=(wrong, other))
+
+    headline = run_headline(replace(samples.run(), verdict=verdict))
+
+    assert ("fail", "The server gave wrong answers") == (headline.answer, headline.title)
+    assert "3 of 9 are wrong. p99<1ms: it took 2 ms." == headline.detail
 
 
 def test_nothing_won_is_a_fail() -> None:
@@ -38,7 +50,7 @@ def test_an_unproven_winner_claims_nothing_over_the_network() -> None:
 def test_an_invalid_proof_is_never_a_pass_and_says_why() -> None:
     headline = search_headline(invalidated(samples.search()))
     assert headline.answer == "cannot_tell"
-    assert headline.detail == "the client used 97 % of its processor."
+    assert headline.detail == "The client used 97 % of its processor."
 
 
 def test_one_objective_that_cannot_be_told_spoils_the_pass() -> None:

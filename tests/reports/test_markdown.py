@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.reports import samples
+from tests.reports import chats, samples, scenarios
 
 from modeldyno.reports.markdown import run_markdown, search_markdown
 
 GOLDEN = Path(__file__).parent / "golden"
 TEXTS: dict[str, Callable[[], str]] = {
     "run": lambda: run_markdown(samples.run()),
+    "run-server-valid": lambda: run_markdown(scenarios.valid_server()),
+    "run-chat": lambda: run_markdown(chats.run_streamed()),
     "search": lambda: search_markdown(samples.search()),
 }
 

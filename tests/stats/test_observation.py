@@ -1,13 +1,21 @@
 import numpy as np
 import pytest
 
-from modeldyno.records.observation import OBSERVATION_DTYPE, MetricSample, ObservedProcess, ServerUse
+from modeldyno.records.observation import (
+    GPU_DTYPE,
+    OBSERVATION_DTYPE,
+    Gpu,
+    MetricSample,
+    ObservedProcess,
+    ServerUse,
+)
 from modeldyno.records.requests import Outcome, empty_requests
 from modeldyno.stats.observation import (
     MOST_CHANGES,
     cores_over_time,
     measured_window,
     metric_changes,
+    summarise_gpus,
     summarise_server,
 )
 
@@ -52,7 +60,7 @@ def test_the_use_of_a_known_server_is_told() -> None:
     assert pytest.approx(8 * S / 100) == use.cpu_ns_per_request
     assert pytest.approx(100) == use.voluntary_switches_per_s
     assert 0 == use.involuntary_switches_per_s
-    assert pytest.approx(300) == use.energy_joules
+    assert pytest.approx((300, 3)) == (use.energy_joules, use.energy_joules_per_request)
     assert (70_000_000, 4, 300_000) == (use.resident_peak_bytes, use.threads_peak, use.sample_cost_ns)
     assert (None, None) == (use.throttled_ns, use.throttled_periods)
 
@@ -93,6 +101,52 @@ def test_processors_over_time_lie_between_the_samples() -> None:
     points = cores_over_time(observations())
     assert pytest.approx((-0.9 * S, 0.5)) == points[0]
     assert pytest.approx(2.0) == max(value for _, value in points)
+
+
+GPUS = tuple(Gpu(index=index, name="H200", memory_bytes=None, has_server=None) for index in range(2))
+
+
+def gpu_samples() -> np.ndarray:
+    """A first GPU at 300 W, half busy until 6 s and fully from then on; a second one that tells nothing."""
+    moments = np.arange(-S, 15 * S + 1, S // 5)
+    first, second = np.zeros(len(moments), GPU_DTYPE), np.zeros(len(moments), GPU_DTYPE)
+    first["moment_ns"] = second["moment_ns"] = moments
+    first["utilisation"] = np.where(moments < 7 * S, 0.5, 1.0)
+    first["memory_bytes"] = 10**9 + (moments == 10 * S) * 10**9
+    first["power_mw"] = 280_000
+    first["energy_mj"] = 5 * 10**9 + moments // 10**6 * 300
+    second["gpu"] = 1
+    for name in ("utilisation", "memory_bytes", "power_mw", "energy_mj"):
+        second[name] = -1
+    return np.concatenate((first, second))
+
+
+def test_the_use_of_a_known_gpu_is_told_and_a_silent_one_tells_nothing() -> None:
+    first, second = summarise_gpus(gpu_samples(), requests(), GPUS)
+    assert pytest.approx((51, 0.75, 1.0), abs=0.01) == (first.samples, first.utilisation, first.utilisation_peak)
+    assert pytest.approx((2 * 10**9, 300)) == (first.memory_peak_bytes, first.power_watts)
+    assert pytest.approx((3_000, 30)) == (first.energy_joules, first.energy_joules_per_request)
+    assert {None} == {
+        second.utilisation,
+        second.utilisation_peak,
+        second.memory_peak_bytes,
+        second.power_watts,
+        second.energy_joules,
+        second.energy_joules_per_request,
+    }
+
+
+def test_a_gpu_without_a_counter_of_energy_has_the_power_of_its_samples() -> None:
+    seen = gpu_samples()
+    seen["energy_mj"] = -1
+    (first, _) = summarise_gpus(seen, requests(), GPUS)
+    assert pytest.approx(280) == first.power_watts
+    assert first.energy_joules is None
+
+
+def test_gpus_that_were_not_looked_at_during_the_measured_phase_are_left_out() -> None:
+    assert () == summarise_gpus(gpu_samples()[:0], requests(), GPUS)
+    assert () == summarise_gpus(gpu_samples(), requests(), ())
 
 
 def series(name: str, *values: float, kind: str = "counter", labels: str = "") -> list[MetricSample]:

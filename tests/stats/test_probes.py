@@ -56,6 +56,14 @@ def test_a_growing_backlog_is_a_failure_of_the_service() -> None:
     assert "backlog" in verdict.reason
 
 
+@pytest.mark.parametrize("outcome", (Outcome.WRONG_ANSWER, Outcome.MISMATCHED))
+def test_a_single_wrong_answer_fails_whatever_the_objectives_are(outcome: Outcome) -> None:
+    one = run(2000)
+    one.requests["outcome"][7] = outcome
+
+    assert "fail" == judge_probe([run(2000, seed=4), one], SLO).answer
+
+
 def test_failing_requests_fail() -> None:
     one = run(2000)
     one.requests["outcome"][::10] = Outcome.HTTP_ERROR

@@ -53,6 +53,14 @@ def test_every_failure_is_unbounded_and_counted_by_kind_but_an_interrupted_reque
     }  # fmt: skip
 
 
+def test_failed_calls_are_counted_by_the_name_of_their_code(make_run: Make) -> None:
+    rows = make_run(100)
+    rows["outcome"][:4] = Outcome.GRPC_ERROR
+    rows["status"][:4] = [14, 14, 5, 99]
+
+    assert {"grpc_unavailable": 2, "grpc_not_found": 1, "grpc_code_99": 1} == count_failures(rows)
+
+
 def test_rates_are_counted_between_the_first_and_the_last_send(workload: Workload, make_run: Make) -> None:
     assert rate_of(np.arange(11) * 10**8) == pytest.approx(10)
     assert rate_of(np.array([5])) == 0

@@ -85,3 +85,59 @@ def test_nothing_is_left_over_after_a_whole_answer() -> None:
 def test_what_is_not_http_is_refused(content: bytes) -> None:
     with pytest.raises(MalformedResponseError):
         ResponseReader().feed(content)
+
+
+KEPT = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+ALIKE = [
+    KEPT + b"ok",
+    KEPT + b"no",
+    KEPT[:-2] + b"\r\n\n\r",
+    b"HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nok",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nokok",
+    b"HTTP/1.1 103 Hi\r\n\r\n" + KEPT + b"ok",
+    CHUNKED,
+    FULL,
+]
+
+
+@given(answers=st.lists(st.sampled_from(ALIKE), min_size=1, max_size=8), data=st.data())
+def test_an_answer_with_a_head_seen_before_is_read_as_if_it_were_the_first(
+    answers: list[bytes], data: st.DataObject
+) -> None:
+    reader = ResponseReader()
+    for answer in answers:
+        cut = data.draw(st.integers(0, len(answer)))
+        pieces = [answer[:cut], answer[cut:]] if data.draw(st.booleans()) else [answer]
+
+        assert ResponseReader().feed(answer) == [
+            response for piece in pieces if piece for response in reader.feed(piece)
+        ]
+
+
+def test_a_head_seen_before_does_not_end_an_answer_that_is_under_way() -> None:
+    reader = ResponseReader()
+    reader.feed(KEPT + b"ok")
+    inner = KEPT + b"ok"
+
+    assert [] == reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(inner) + 1))
+    assert [] == reader.feed(inner)
+    assert [inner + b"."] == [response.body for response in reader.feed(b".")]
+
+
+def test_a_head_seen_before_with_a_body_cut_short_is_not_whole() -> None:
+    reader = ResponseReader()
+    reader.feed(KEPT + b"ok")
+
+    assert [] == reader.feed(KEPT + b"o")
+    assert [b"ok"] == [response.body for response in reader.feed(b"k")]
+    with pytest.raises(MalformedResponseError):
+        reader.feed(KEPT + b"okx" + KEPT)
+
+
+def test_only_a_length_in_the_head_says_where_an_answer_ends() -> None:
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n0\r\n\r\n\r\n0\r\n\r\n"
+    reader = ResponseReader()
+
+    assert [b"0\r\n\r\n"] == [response.body for response in reader.feed(chunked)]
+    with pytest.raises(MalformedResponseError):
+        reader.feed(chunked[:-5] + b"zzzzz")

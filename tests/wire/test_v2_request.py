@@ -214,3 +214,45 @@ def test_a_changed_body_behind_a_remembered_header_is_checked_again() -> None:
     np.testing.assert_array_equal(
         [[4, 5, 6]], decoder.decode(content[:length] + struct.pack("<3f", 4, 5, 6), length).inputs["x"]
     )
+
+
+def headed(start: bytes, end: bytes = b"") -> tuple[bytes, int]:
+    """A binary request whose JSON begins and ends with something else than `inputs`."""
+    content, length = binary(12, struct.pack("<3f", 1, 2, 3))
+    header = b"{" + start + content[1 : length - 1] + end + b"}"
+    return header + content[length:], len(header)
+
+
+@given(st.lists(st.text(), min_size=1, max_size=4))
+def test_the_id_of_each_request_is_its_own_behind_a_remembered_header(ids: list[str]) -> None:
+    decoder = InferRequestDecoder(ONE)
+    decoder.decode(*headed(b""))
+
+    for one in ids:
+        for text in (json.dumps(one), json.dumps(one, ensure_ascii=False)):
+            assert one == decoder.decode(*headed(b'"id":%b,' % text.encode())).id
+    assert decoder.decode(*headed(b"")).id is None
+
+
+def test_of_two_ids_the_last_one_counts_remembered_or_not() -> None:
+    decoder = InferRequestDecoder(ONE)
+
+    for _ in range(2):
+        assert "b" == decoder.decode(*headed(b'"id":"a",', b',"id":"b"')).id
+        assert "a" == decoder.decode(*headed(b'"id":"a",')).id
+
+
+def test_an_id_of_control_characters_is_refused_behind_a_remembered_header_too() -> None:
+    decoder = InferRequestDecoder(ONE)
+    decoder.decode(*headed(b'"id":"a",'))
+
+    with pytest.raises(WireError, match="not a valid inference request"):
+        decoder.decode(*headed(b'"id":"a\nb",'))
+
+
+def test_requests_that_differ_in_their_id_only_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = InferRequestDecoder(ONE)
+    decoder.decode(*headed(b'"id":"0",'))
+    monkeypatch.delattr(InferRequestDecoder, "_read")
+
+    assert ["1", "2"] == [decoder.decode(*headed(b'"id":"%d",' % number)).id for number in (1, 2)]

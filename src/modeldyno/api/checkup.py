@@ -1,29 +1,34 @@
 """`doctor`: the state of this machine, the runtimes, and the floor of the instrument."""
 
 import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from modeldyno import __version__
-from modeldyno.api.questions.v2 import v2_requests
+from modeldyno.api.questions.ask import Ask
+from modeldyno.api.questions.table import questions_for
 from modeldyno.api.server_process import ServerProcess
 from modeldyno.api.workloads import Shape, workload_of
 from modeldyno.clock import Clock, SystemClock
-from modeldyno.data.synthetic import synthetic_dataset
-from modeldyno.loadgen.discovery import model_signature
+from modeldyno.errors import ToolError
 from modeldyno.loadgen.driver import LoadResult, run_load
 from modeldyno.machine.environment import capture_environment
-from modeldyno.machine.floors import keep_floor
+from modeldyno.machine.floors import FLOOR_PROTOCOLS, keep_floor
 from modeldyno.protocols import Progress, Silent
 from modeldyno.records.doctor import Checkup
 from modeldyno.records.environment import Environment
 from modeldyno.records.requests import Outcome
 from modeldyno.records.run import Floor
+from modeldyno.records.workload import ProtocolName
 from modeldyno.runtimes.installed import describe_runtimes
 from modeldyno.seeds import DEFAULT_SEED
 from modeldyno.stats.quantiles import summarise_latency
 
+_SERVERS = {"http": "modeldyno.testing.null_server", "grpc": "modeldyno.testing.null_grpc_server"}
 FLOOR_RATE_PER_S = 500.0
 FLOOR_NS = 8_000_000_000
 """Long enough for a p99 also where neighbouring requests resemble each other."""
@@ -34,13 +39,20 @@ ON_TIME_NS = 1_000_000
 ON_TIME_SHARE = 0.999
 
 
-def doctor(*, floor: bool = True, progress: Progress | None = None, clock: Clock | None = None) -> Checkup:
+def doctor(
+    *,
+    floor: bool = True,
+    protocols: Sequence[ProtocolName] = FLOOR_PROTOCOLS,
+    progress: Progress | None = None,
+    clock: Clock | None = None,
+) -> Checkup:
     """Look at the machine, and measure what the load generator itself costs against a server that does nothing.
 
-    The floor is kept in the user's cache, and later runs on this machine are judged against it.
+    The floors are kept in the user's cache, and later runs on this machine are judged against them.
 
     Args:
-        floor: measure the instrument's floor, which takes about twenty seconds.
+        floor: measure the instrument's floor, which takes about twenty seconds a protocol.
+        protocols: of these.
         progress: where to report how far it is.
         clock: the clock to measure with.
 
@@ -49,42 +61,72 @@ def doctor(*, floor: bool = True, progress: Progress | None = None, clock: Clock
     """
     progress, clock = progress or Silent(), clock or SystemClock()
     environment = capture_environment()
-    measured = _measure_floor(progress, clock) if floor else None
-    if measured is not None:
-        kept = keep_floor(measured, environment, clock.wall_time())
+    measured = _measure_floors(protocols, progress, clock) if floor else []
+    for one in measured:
+        kept = keep_floor(one, environment, clock.wall_time())
+    if measured:
         progress.say(f"the floor is kept in {kept}; later runs on this machine are judged against it")
     return Checkup(
         tool_version=__version__,
         captured_at=clock.wall_time(),
         environment=environment,
         runtimes=describe_runtimes(),
-        floor=measured,
-        findings=tuple(findings(environment, measured)),
+        floors=tuple(measured),
+        findings=tuple(findings(environment, measured[0] if measured else None)),
     )
 
 
-def _measure_floor(progress: Progress, clock: Clock) -> Floor:
+def _measure_floors(protocols: Sequence[ProtocolName], progress: Progress, clock: Clock) -> list[Floor]:
     with tempfile.TemporaryDirectory(prefix="dyno-doctor-") as name:
         scratch = Path(name)
-        null_server = ServerProcess(
-            "modeldyno.testing.null_server", ["--port", "0"], log=scratch / "null-server.log", clock=clock
+        with ExitStack() as stack:
+            urls = {
+                scheme: stack.enter_context(
+                    ServerProcess(module, ["--port", "0"], log=scratch / f"{scheme}.log", clock=clock)
+                ).first_line.strip()
+                for scheme, module in _SERVERS.items()
+            }
+            return [_measure_floor(_Subject(one, urls), scratch / one, progress, clock) for one in protocols]
+
+
+class _Subject(NamedTuple):
+    """One protocol of the servers that do nothing."""
+
+    protocol: ProtocolName
+    urls: Mapping[str, str]
+    """By scheme."""
+
+    @property
+    def url(self) -> str:
+        if self.protocol == "null":
+            return "null:"
+        return self.urls["grpc" if self.protocol == "oip-grpc" else "http"]
+
+    @property
+    def ask(self) -> Ask:
+        return Ask(protocol=self.protocol, model="null-json" if self.protocol == "oip-json" else "null")
+
+
+def _measure_floor(subject: _Subject, scratch: Path, progress: Progress, clock: Clock) -> Floor:
+    base = _load(subject, FLOOR_RATE_PER_S, FLOOR_NS, scratch / "floor", progress, clock)
+    rows = _answered(base)
+    if not len(rows):
+        raise ToolError(
+            f"the server that does nothing answered none of {len(base.requests):,} requests over {subject.protocol}"
         )
-        with null_server:
-            url = null_server.first_line.strip()
-            base = _load(url, FLOOR_RATE_PER_S, FLOOR_NS, scratch / "floor", progress, clock)
-            rows = _answered(base)
-            highest = 0.0
-            for rate in STEPS_PER_S:
-                # A machine's own hiccup of some milliseconds spoils a step; what the instrument cannot do, it cannot
-                # do in any try.
-                if not any(
-                    _keeps_up(_load(url, rate, STEP_NS, scratch / f"at-{rate}-{number}", progress, clock))
-                    for number in range(TRIES)
-                ):
-                    break
-                highest = float(rate)
+    highest = 0.0
+    for rate in STEPS_PER_S:
+        # A machine's own hiccup of some milliseconds spoils a step; what the instrument cannot do, it cannot
+        # do in any try.
+        if not any(
+            _keeps_up(_load(subject, rate, STEP_NS, scratch / f"at-{rate}-{number}", progress, clock))
+            for number in range(TRIES)
+        ):
+            break
+        highest = float(rate)
     span_ns = max(1, int(rows["sent_ns"].max() - rows["sent_ns"].min()))
     return Floor(
+        protocol=subject.protocol,
         rate_per_s=FLOOR_RATE_PER_S,
         response_time=summarise_latency(rows["done_ns"] - rows["planned_ns"]),
         lateness=summarise_latency(rows["sent_ns"] - rows["planned_ns"]),
@@ -93,18 +135,20 @@ def _measure_floor(progress: Progress, clock: Clock) -> Floor:
     )
 
 
-def _load(url: str, rate: float, duration_ns: int, directory: Path, progress: Progress, clock: Clock) -> LoadResult:
-    model = "null"
-    signature = model_signature(url, model)
-    workload = workload_of(url, model, rate, Shape(duration_ns=duration_ns, warmup_ns=300_000_000, workers=1))
-    dataset = synthetic_dataset(signature, rows=64, seed=DEFAULT_SEED)
+def _load(
+    subject: _Subject, rate: float, duration_ns: int, directory: Path, progress: Progress, clock: Clock
+) -> LoadResult:
+    questions = questions_for(subject.url, subject.ask)
+    shape = Shape(duration_ns=duration_ns, warmup_ns=300_000_000, workers=1)
+    prepared = questions.make((1,), DEFAULT_SEED)
     directory.mkdir(parents=True)
     return run_load(
-        workload,
-        v2_requests(model, dataset, signature, 1),
+        workload_of(subject.url, questions.model, rate, shape, protocol=questions.protocol),
+        prepared.requests,
         run_directory=directory,
         clock=clock,
         progress=progress,
+        wiring=questions.wired(prepared),
     )
 
 

@@ -17,6 +17,7 @@ from modeldyno.clock import Clock, SystemClock
 from modeldyno.errors import InputError, OutputError, UsageError
 from modeldyno.loadgen.recorder import read_run
 from modeldyno.protocols import Progress, Silent
+from modeldyno.records.answers import wrong_answers
 from modeldyno.records.comparison import Comparison, Difference, Method, Side
 from modeldyno.records.files import write_record
 from modeldyno.stats.comparability import differences_of, environment_differences, workload_differences
@@ -171,6 +172,7 @@ def _concluded(
         if one.forbids_verdict
     ]
     reasons += [text for text, is_too_much in spoilt if is_too_much]
+    reasons += [text for name, of_side in zip("AB", parts, strict=True) if (text := _wrong_answers(name, of_side))]
     notes = [text for text, is_too_much in spoilt if text and not is_too_much]
     if method == "stored_runs":
         notes.append(
@@ -205,6 +207,13 @@ def _side(source: str, parts: Sequence[Part]) -> Side:
         failures=count_failures(rows),
         invalid=tuple(_complaint(part) for part in parts if _complaint(part)),
     )
+
+
+def _wrong_answers(name: str, parts: Sequence[Part]) -> str:
+    """What to say of a side that did not answer right; how fast it did so means nothing."""
+    verdicts = [part.run.verdict for part in parts if part.run.verdict is not None]
+    wrong = next((one for verdict in verdicts if (one := wrong_answers(verdict))), None)
+    return f"{name} gave wrong answers: {wrong.evidence}" if wrong is not None else ""
 
 
 def _complaint(part: Part) -> str:

@@ -6,6 +6,7 @@ from modeldyno.api.serving import open_sessions
 from modeldyno.clock import Clock
 from modeldyno.deployment.bundle import open_bundle
 from modeldyno.loadgen.messages import Assignment
+from modeldyno.loadgen.readers.table import Readers
 from modeldyno.loadgen.transports.connection import Dialer
 from modeldyno.loadgen.transports.in_process import InProcessDialer
 from modeldyno.loadgen.worker import main
@@ -15,7 +16,7 @@ HEADER_LENGTH_BYTES = 8
 """In front of each prepared body: the length of its JSON, little-endian."""
 
 
-def open_model(assignment: Assignment, clock: Clock) -> Dialer:
+def open_model(assignment: Assignment, clock: Clock, readers: Readers) -> Dialer:  # noqa: ARG001 - nothing is read
     """The sessions of the bundle that `Assignment.session` names, checked against its samples."""
     directory = Path(assignment.session.decode())
     bundle = open_bundle(directory)

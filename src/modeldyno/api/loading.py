@@ -11,9 +11,19 @@ import numpy as np
 
 from modeldyno import __version__
 from modeldyno.api.low_load import measure_low_load
-from modeldyno.api.observing import Beside, Sight, floor_here, metrics_address, server_processes, watch_server
+from modeldyno.api.observing import (
+    Beside,
+    Sight,
+    counting_of,
+    floor_here,
+    metrics_address,
+    server_processes,
+    watch_server,
+)
 from modeldyno.api.questions.ask import Ask, Questions
 from modeldyno.api.questions.table import questions_for
+from modeldyno.api.scenarios import check_samples, judged_scenario, scenario_load, unjudged
+from modeldyno.api.token_objectives import check_token_objectives
 from modeldyno.api.workloads import Shape, replay_of, sizes_of, workload_of
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.errors import ObjectiveError, OutputError, UsageError
@@ -25,6 +35,7 @@ from modeldyno.policies.sending import sending_processes
 from modeldyno.protocols import Progress, Silent
 from modeldyno.records.objective import Objective, parse_objectives
 from modeldyno.records.run import Run
+from modeldyno.records.scenario import Scenario
 from modeldyno.records.workload import EffectiveWorkload, Workload
 from modeldyno.stats.judge import judge_run
 from modeldyno.stats.queueing import estimate_queueing
@@ -40,6 +51,7 @@ def load(  # noqa: PLR0913 - keyword-only, each an option of the verb
     slo: str = "",
     shape: Shape | None = None,
     trace: str | PathLike[str] | None = None,
+    scenario: Scenario | None = None,
     out: str | PathLike[str] | None = None,
     server_pids: Sequence[int] = (),
     metrics_url: str | None = None,
@@ -58,6 +70,7 @@ def load(  # noqa: PLR0913 - keyword-only, each an option of the verb
         slo: objectives to judge, such as `"p99<20ms, error_rate<0.1%"`.
         shape: arrivals, duration and the rest.
         trace: table of recorded arrivals, for a replay.
+        scenario: of MLPerf Inference: it decides the arrivals and judges the run by its rules beside.
         out: directory of the run; made from model and time when None.
         server_pids: processes of the server, when it runs here; found by its port when left out.
         metrics_url: where the server exposes metrics in the text format of Prometheus; looked for at `/metrics` of
@@ -78,14 +91,19 @@ def load(  # noqa: PLR0913 - keyword-only, each an option of the verb
     """
     progress, clock, shape = progress or Silent(), clock or SystemClock(), shape or Shape()
     objectives = speed_objectives(slo)
-    questions = questions_for(url, ask or Ask())
+    if scenario is not None:
+        scenario, shape = scenario_load(scenario, shape, rate_per_s)
+    ask = ask or Ask()
+    questions = questions_for(url, ask)
+    check_token_objectives(objectives, questions.protocol, ask.prompts)
+    check_samples(scenario, questions)
     workload, replayed = _plan(url, questions, rate_per_s, shape, trace)
     stamp = clock.wall_time().replace(":", "").replace("-", "").split("+")[0]
     directory = Path(out) if out is not None else Path("out") / f"{Path(questions.model).name}-{stamp}.run"
     if directory.exists() and any(directory.iterdir()):
         raise OutputError(f"{directory} is not empty", hint="choose another --out, or leave it out for a new name")
     prepared = questions.make(sizes_of(workload), shape.seed)
-    workload = msgspec.structs.replace(workload, kind_mix=prepared.kinds)
+    workload = msgspec.structs.replace(workload, kind_mix=prepared.kinds, prompting=prepared.prompting)
     wiring = questions.wired(prepared)
     low_load = None
     if estimate_split:
@@ -102,6 +120,7 @@ def load(  # noqa: PLR0913 - keyword-only, each an option of the verb
         wiring=wiring,
         beside=beside,
         replayed=replayed,
+        scenario=scenario,
     )
     return run, directory
 
@@ -156,6 +175,7 @@ def measure(  # noqa: PLR0913 - all but three are keyword-only
     wiring: Wiring | None = None,
     beside: Beside | None = None,
     replayed: Arrivals | None = None,
+    scenario: Scenario | None = None,
 ) -> tuple[Run, np.ndarray]:
     """Run a load, summarise and judge it, and keep it under `directory`: the record, the requests, the server's side.
 
@@ -172,11 +192,13 @@ def measure(  # noqa: PLR0913 - all but three are keyword-only
         requested=workload,
         effective=None,
         objectives=tuple(objectives),
-        floor=floor_here(environment, progress),
+        floor=floor_here(environment, workload.protocol, progress),
         low_load=beside.low_load,
+        scenario=unjudged(scenario),
     )
     start_run(directory, run)
-    with watch_server(server, metrics_url=beside.metrics_url, clock=clock) as watch:
+    counting = counting_of(workload, wiring.access if wiring is not None else None)
+    with watch_server(server, metrics_url=beside.metrics_url, statistics=counting, clock=clock) as watch:
         result = run_load(
             _staffed(workload, run),
             prepared,
@@ -188,8 +210,10 @@ def measure(  # noqa: PLR0913 - all but three are keyword-only
             replayed=replayed,
         )
     sight = watch.sight(result.requests, result.start_ns, progress)
-    run = msgspec.structs.replace(run, server=sight.use, metrics=sight.changes)
-    run = concluded(run, result.requests, effective=result.effective, interrupted=result.interrupted)
+    run = msgspec.structs.replace(
+        run, server=sight.use, metrics=sight.changes, activity=sight.activity, gpus=sight.gpus, answers=result.answers
+    )
+    run = concluded(run, result.requests, result.tokens, effective=result.effective, interrupted=result.interrupted)
     try:
         _keep(directory, run, result, sight)
     except OutputError as problem:
@@ -226,9 +250,16 @@ def _kept_elsewhere(run: Run, result: LoadResult, sight: Sight, problem: OutputE
     )
 
 
-def concluded(run: Run, requests: np.ndarray, *, effective: EffectiveWorkload, interrupted: bool) -> Run:
-    """The record with summary and verdict, from the raw requests."""
-    summary = summarise(requests, run.requested, run.objectives)
+def concluded(
+    run: Run,
+    requests: np.ndarray,
+    tokens: np.ndarray,
+    *,
+    effective: EffectiveWorkload,
+    interrupted: bool,
+) -> Run:
+    """The record with summary and verdict, from the raw requests and the stamps of streamed answers."""
+    summary = summarise(requests, run.requested, run.objectives, activity=run.activity, tokens=tokens)
     verdict = judge_run(
         summary,
         requests,
@@ -238,10 +269,12 @@ def concluded(run: Run, requests: np.ndarray, *, effective: EffectiveWorkload, i
         interrupted=interrupted,
         floor=run.floor,
         server=run.server,
+        answers=run.answers,
+        tokens=tokens,
     )
     state: Literal["interrupted", "complete"] = "interrupted" if interrupted else "complete"
     return msgspec.structs.replace(
-        run,
+        judged_scenario(run, requests),
         state=state,
         effective=effective,
         summary=summary,

@@ -22,7 +22,7 @@ from modeldyno.loadgen.scraper import Scraper, offered_metrics, scrape
 from modeldyno.loadgen.server_usage import find_family
 from modeldyno.loadgen.target import parse_target
 from modeldyno.loadgen.triton_statistics import StatisticsReader, keeps_statistics
-from modeldyno.machine.floors import kept_floor
+from modeldyno.machine.floors import FLOOR_OF, kept_floor
 from modeldyno.machine.gpus import nvml_meter
 from modeldyno.machine.processes import energy_files, is_local, listening_processes, name_of, throttle_files
 from modeldyno.protocols import Progress
@@ -39,7 +39,7 @@ from modeldyno.records.observation import (
     ServerUse,
 )
 from modeldyno.records.run import Floor, LowLoad
-from modeldyno.records.workload import Workload
+from modeldyno.records.workload import ProtocolName, Workload
 from modeldyno.stats.activity import summarise_activity
 from modeldyno.stats.observation import measured_window, metric_changes, summarise_gpus, summarise_server
 
@@ -207,10 +207,10 @@ def server_processes(workload: Workload, named: Sequence[int]) -> ServerProcesse
     return ServerProcesses(tuple(found), "port", is_here)
 
 
-def floor_here(environment: Environment, progress: Progress) -> Floor | None:
-    """The instrument's floor as it was last measured on this machine; a damaged cache is said and left out."""
+def floor_here(environment: Environment, protocol: ProtocolName, progress: Progress) -> Floor | None:
+    """The instrument's floor for a protocol, as last measured here; a damaged cache is said and left out."""
     try:
-        return kept_floor(environment)
+        return kept_floor(environment, FLOOR_OF[protocol])
     except InputError as problem:
         progress.say(f"the instrument's floor cannot be read: {problem.what}; dyno doctor measures it again")
         return None

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from modeldyno.api.proof import proof_directory
+from modeldyno.api.scenarios import judged_scenario
 from modeldyno.errors import InputError
-from modeldyno.loadgen.observation_file import read_observations
-from modeldyno.loadgen.recorder import read_run
+from modeldyno.loadgen.observation_file import read_gpus, read_observations
+from modeldyno.loadgen.recorder import read_run, read_tokens
 from modeldyno.records.capacity import Capacity
 from modeldyno.records.comparison import Comparison
 from modeldyno.records.files import read_record, write_atomically
@@ -66,8 +67,10 @@ def page_of(directory: Path) -> str:
             proof_observations=proof_observations(directory, search),
         )
     if (directory / RUN).is_file():
-        run, requests = read_run(directory)
-        return run_page(run, requests, read_observations(directory))
+        run, requests = _judged_run(directory)
+        return run_page(
+            run, requests, read_observations(directory), read_gpus(directory), tokens=read_tokens(directory)
+        )
     if not directory.exists():
         raise InputError(f"{directory} does not exist", hint="give the directory of a run or of a search")
     raise InputError(
@@ -85,7 +88,13 @@ def stored_record(directory: Path) -> Run | Search | Capacity | Comparison:
         return read_record(directory / COMPARISON, Comparison)
     if (directory / SEARCH).is_file():
         return read_record(directory / SEARCH, Search)
-    return read_run(directory)[0]
+    return _judged_run(directory)[0]
+
+
+def _judged_run(directory: Path) -> tuple[Run, np.ndarray]:
+    """A run and its raw requests; its scenario, if it has one, is judged anew from them."""
+    run, requests = read_run(directory)
+    return judged_scenario(run, requests), requests
 
 
 def stored_text(directory: Path) -> str:

@@ -19,6 +19,7 @@ from modeldyno.api.questions.ask import Ask, Prepared
 from modeldyno.api.questions.table import questions_for
 from modeldyno.api.reporting import CAPACITY, page_place
 from modeldyno.api.server_process import ServerProcess
+from modeldyno.api.token_objectives import check_token_objectives
 from modeldyno.api.workloads import Shape, sizes_of, workload_of
 from modeldyno.bench.capacity import Rules, SearchEnd, next_plan, search_capacity
 from modeldyno.clock import Clock, SystemClock
@@ -29,7 +30,7 @@ from modeldyno.protocols import Progress, Silent
 from modeldyno.records.capacity import Capacity, CapacitySettings, Probe
 from modeldyno.records.environment import Environment
 from modeldyno.records.files import digest_bytes, digest_file, read_record, write_atomically, write_record
-from modeldyno.records.objective import Objective
+from modeldyno.records.objective import TOKEN_RATE, Objective
 from modeldyno.reports.page.page import capacity_page
 from modeldyno.stats.capacity import concluded
 from modeldyno.stats.probes import requests_needed
@@ -86,10 +87,12 @@ def capacity(  # noqa: PLR0913 - keyword-only, each an option of the verb
     _check(settings, shape)
     objectives = _limits(slo, is_ours=bool(server_pids) or _is_bundle(target))
     with _served(target, Path(out), clock, server_pids) as served:
-        questions = questions_for(served.url, ask or Ask())
+        ask = ask or Ask()
+        questions = questions_for(served.url, ask)
+        check_token_objectives(objectives, questions.protocol, ask.prompts)
         name = questions.model
-        sizes = sizes_of(workload_of(served.url, name, settings.from_per_s, shape))
-        prepared = questions.make(sizes, shape.seed)
+        first = workload_of(served.url, name, settings.from_per_s, shape, protocol=questions.protocol)
+        prepared = questions.make(sizes_of(first), shape.seed)
         fresh = Capacity(
             tool_version=__version__,
             fingerprint="",
@@ -194,11 +197,17 @@ def _limits(slo: str, *, is_ours: bool) -> tuple[Objective, ...]:
             hint='for example --slo "p99<50ms, error_rate<0.1%"',
         )
     for one in objectives:
-        if one.metric == "throughput":
+        if one.metric in ("throughput", TOKEN_RATE):
             raise ObjectiveError(
                 f"capacity cannot be judged by {one.text!r}",
-                why="throughput is what is looked for: low rates would fail it and high ones pass",
+                why="a rate is what is looked for: low rates of requests would fail it and high ones pass",
                 hint="leave it out and compare the found rate with it",
+            )
+        if one.metric.startswith("itl_"):
+            raise ObjectiveError(
+                f"capacity cannot be judged by {one.text!r}",
+                why="it looks at requests, not at every gap between their tokens",
+                hint=f"limit the time per token instead: {one.text.replace('itl', 'tpot', 1)}",
             )
         if one.metric == "memory" and not is_ours:
             raise ObjectiveError(

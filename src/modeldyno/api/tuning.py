@@ -11,6 +11,7 @@ from modeldyno.api.answers import resolved_task
 from modeldyno.api.candidates import Maker
 from modeldyno.api.packing import pack
 from modeldyno.api.reporting import SEARCH, page_of
+from modeldyno.api.token_objectives import refuse_token_objectives
 from modeldyno.api.workshop import RealWorkshop
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.data.files import open_dataset
@@ -116,6 +117,7 @@ def tune(  # noqa: PLR0913 - keyword-only, each an option of the verb
 
 def _objectives(slo: str) -> tuple[Objective, ...]:
     given = parse_objectives(slo) if slo.strip() else ()
+    refuse_token_objectives(given, verb="tune")
     if any(one.is_about_quality for one in given):
         return given
     return (*given, *parse_objectives(DEFAULT_QUALITY))

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, get_args
 
+from modeldyno.api.questions.template_share import parse_template_share
+from modeldyno.data.lengths import parse_length_mix
 from modeldyno.errors import InputError, UsageError
 from modeldyno.records.workload import ProtocolName
 
 if TYPE_CHECKING:
     from modeldyno.api.questions.ask import Ask
+    from modeldyno.api.questions.check import Check
     from modeldyno.loadgen.access import Access
 
 T = TypeVar("T")
@@ -45,7 +48,7 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
 
 def add_data(parser: argparse._ActionsContainer, *, required: bool = False) -> None:
     """The rows and their labels."""
-    parser.add_argument("--data", metavar="FILE", required=required, help="rows: .npz, .npy, .csv or .parquet")
+    parser.add_argument("--data", metavar="FILE", required=required, help="rows: .npz, .npy, .csv, .parquet, .jsonl")
     parser.add_argument(
         "--label", metavar="NAME", help="column or array with the labels (default: label, target, y, ...)"
     )
@@ -67,6 +70,8 @@ def add_slo(parser: argparse.ArgumentParser) -> None:
 
 def add_ask(parser: argparse.ArgumentParser) -> None:
     """What is sent to a server, and what lets us in."""
+    from modeldyno.cli.prompts import add_prompts
+
     asked = parser.add_argument_group("what is asked")
     asked.add_argument(
         "--protocol",
@@ -76,6 +81,37 @@ def add_ask(parser: argparse.ArgumentParser) -> None:
     )
     asked.add_argument("--model", metavar="NAME", help="model on the server (default: its only one)")
     add_data(asked)
+    asked.add_argument(
+        "--shape",
+        type=typed(parse_length_mix),
+        action="append",
+        default=[],
+        metavar="MIX",
+        help="length of an open dimension of made rows: dim1=128, or a mix: dim1=16:0.9,512:0.1 (8)",
+    )
+    asked.add_argument(
+        "--request",
+        type=typed(parse_template_share),
+        action="append",
+        default=[],
+        metavar="FILE[:WEIGHT]",
+        help="http: a request file, filled from the data; several are a mix",
+    )
+    asked.add_argument("--signature", metavar="NAME", help="tf-serving: signature to call (serving_default)")
+    asked.add_argument("--tensor-format", choices=("row", "column"), default="row", help="tf-serving: of predict (row)")
+    asked.add_argument("--management-url", metavar="URL", help="torchserve: where models are listed (port 8081)")
+    add_prompts(parser)
+    answers = parser.add_argument_group("answers")
+    answers.add_argument(
+        "--expected", metavar="FILE", help="check answers against those of each row; 'server': its own before the load"
+    )
+    answers.add_argument("--check", type=float, metavar="X", help="share of the answers to check (1)")
+    answers.add_argument("--tolerance", type=float, metavar="X", help="of floats, relative and absolute (1e-4)")
+    add_access(parser)
+
+
+def add_access(parser: argparse.ArgumentParser) -> None:
+    """What lets us in to a server."""
     access = parser.add_argument_group("access")
     access.add_argument(
         "--header", action="append", default=[], metavar="TEXT", help="'Name: value', sent with every request"
@@ -93,17 +129,41 @@ def add_ask(parser: argparse.ArgumentParser) -> None:
 def ask_of(arguments: argparse.Namespace) -> "Ask":
     """What `add_ask` declared."""
     from modeldyno.api.questions.ask import Ask
+    from modeldyno.cli.prompts import prompts_of
 
     return Ask(
         protocol=arguments.protocol,
-        access=_access_of(arguments),
+        access=access_of(arguments),
         model=arguments.model,
         data=arguments.data,
         label=arguments.label,
+        check=_check_of(arguments),
+        lengths=tuple(arguments.shape),
+        templates=tuple(arguments.request),
+        signature=arguments.signature,
+        by_column=arguments.tensor_format == "column",
+        management_url=arguments.management_url,
+        prompts=prompts_of(arguments),
     )
 
 
-def _access_of(arguments: argparse.Namespace) -> "Access":
+def _check_of(arguments: argparse.Namespace) -> "Check | None":
+    from modeldyno.api.questions.check import Check
+
+    asked = {"share": arguments.check, "tolerance": arguments.tolerance}
+    given = {name: value for name, value in asked.items() if value is not None}
+    if arguments.expected is not None:
+        return Check(expected=arguments.expected, **given)
+    if given:
+        option = "--check" if "share" in given else "--tolerance"
+        raise UsageError(
+            f"{option} means nothing without expected answers", hint="--expected FILE or --expected server"
+        )
+    return None
+
+
+def access_of(arguments: argparse.Namespace) -> "Access":
+    """What `add_access` declared."""
     from modeldyno.loadgen.access import Access
 
     headers = [_header_of(text) for text in arguments.header]

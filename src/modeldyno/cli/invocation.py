@@ -11,6 +11,7 @@ from typing import Protocol
 
 from modeldyno import __version__
 from modeldyno.cli.terminal import Terminal
+from modeldyno.clock import SystemClock
 from modeldyno.errors import DynoError, ExitCode, UsageError
 
 TRUST_WARNING = (
@@ -55,7 +56,7 @@ def parser_of(verb: str, command: Command) -> argparse.ArgumentParser:
 
 def invoke(verb: str, command: Command, arguments: Sequence[str]) -> int:
     """Parse, run, and turn every way to end into an exit code; no traceback reaches the user."""
-    terminal = Terminal(sys.stdout, sys.stderr, quiet=False)
+    terminal = Terminal(sys.stdout, sys.stderr, quiet=False, clock=SystemClock())
     try:
         parsed = parser_of(verb, command).parse_args(arguments)
         terminal.quiet = parsed.quiet

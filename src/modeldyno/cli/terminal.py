@@ -1,8 +1,10 @@
 """Where text goes: results to stdout, talk and progress to stderr, colour and bars only on a terminal."""
 
 import re
-from typing import Any, TextIO
+from typing import TextIO
 
+from modeldyno.cli.stages import Bar, Log, Stage
+from modeldyno.clock import Clock
 from modeldyno.errors import DynoError
 
 _COLOURS = (
@@ -15,14 +17,21 @@ _COLOURS = (
 
 
 class Terminal:
-    """The two streams of a command and the progress bar on one of them. Also a `protocols.Progress`."""
+    """The two streams of a command and the stage it is at. Also a `protocols.Progress`.
 
-    def __init__(self, out: TextIO, err: TextIO, *, quiet: bool) -> None:
+    Args:
+        out: for results.
+        err: for talk and progress.
+        quiet: neither talk nor progress.
+        clock: for the lines of a log; None leaves them out.
+    """
+
+    def __init__(self, out: TextIO, err: TextIO, *, quiet: bool, clock: Clock | None = None) -> None:
         self.quiet = quiet
         self._out = out
         self._err = err
-        self._bar: Any = None
-        self._task: Any = None
+        self._clock = clock
+        self._stage: Stage | None = None
 
     def result(self, text: str) -> None:
         """Print what was asked for."""
@@ -45,8 +54,8 @@ class Terminal:
         """Talk: one line on stderr, unless quiet."""
         if self.quiet:
             return
-        if self._bar is not None:
-            self._bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        if self._stage is not None:
+            self._stage.say(line)
         else:
             self._err.write(f"{line}\n")
             self._err.flush()
@@ -71,23 +80,19 @@ class Terminal:
         self._err.flush()
 
     def start(self, text: str, total: float | None = None) -> None:
-        """A stage begins: a bar with the time left, on a terminal only."""
+        """A stage begins: a bar with the time left on a terminal, now and then a line in a log."""
         self.close_progress()
-        if self.quiet or not self._err.isatty():
+        if self.quiet:
             return
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24))
-        clocks = (TimeElapsedColumn(),) if total is None else (TextColumn("left"), TimeRemainingColumn())
-        self._bar = Progress(*columns, *clocks, console=Console(file=self._err), transient=True)
-        self._task = self._bar.add_task(text, total=total)
-        self._bar.start()
+        if self._err.isatty():
+            self._stage = Bar(self._err, text, total)
+        elif self._clock is not None:
+            self._stage = Log(self._err, text, total, clock=self._clock)
 
     def advance(self, done: float, text: str | None = None) -> None:
-        """So much of the stage is done."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done, **({} if text is None else {"description": text}))
+        """So much of the stage is done; `text` is what there is to know of it now."""
+        if self._stage is not None:
+            self._stage.advance(done, text)
 
     def end(self) -> None:
         """The stage is over."""
@@ -95,6 +100,6 @@ class Terminal:
 
     def close_progress(self) -> None:
         """Take the bar off the screen."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = self._task = None
+        if self._stage is not None:
+            self._stage.close()
+            self._stage = None

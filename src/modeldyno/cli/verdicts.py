@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from modeldyno.errors import ExitCode
+from modeldyno.records.answers import wrong_answers
 from modeldyno.records.scenario import ScenarioResult
 from modeldyno.records.verdict import Answer, MeasurementVerdict, ObjectiveVerdict
 
@@ -13,7 +14,12 @@ def code_of_objectives(verdicts: Iterable[ObjectiveVerdict]) -> ExitCode:
 
 
 def code_of_measurement(verdict: MeasurementVerdict, scenario: ScenarioResult | None = None) -> ExitCode:
-    """4 when the measurement is not valid, whatever else it says; else the code of its objectives and its scenario."""
+    """4 when the measurement is not valid, whatever else it says; else the code of its objectives and its scenario.
+
+    But 3 with a wrong answer in any case: it is a fact about the server, however well its times were measured.
+    """
+    if wrong_answers(verdict):
+        return ExitCode.OBJECTIVE_FAILED
     if verdict.measurement == "invalid":
         return ExitCode.NOT_VALID
     answers = {one.verdict for one in verdict.objectives}

@@ -6,11 +6,11 @@ from modeldyno.data.arrays import ArrayDataset
 from modeldyno.errors import DataError
 from modeldyno.records.signature import Signature
 
-_ENDINGS = (".npz", ".npy", ".csv", ".parquet")
+_ENDINGS = (".npz", ".npy", ".csv", ".parquet", ".jsonl")
 
 
 def open_dataset(path: Path, signature: Signature, *, label: str | None = None) -> ArrayDataset:
-    """The rows in a .npz, .npy, .csv or .parquet file, checked and converted to the model's inputs.
+    """The rows in a .npz, .npy, .csv, .parquet or .jsonl file, checked and converted to the model's inputs.
 
     Values are converted only where nothing but rounding to the model's precision is lost. Missing labels are not an
     error here: `labels` is then None.
@@ -42,9 +42,13 @@ def open_dataset(path: Path, signature: Signature, *, label: str | None = None) 
 
         return (open_npz if ending == ".npz" else open_npy)(path, signature, label)
     if ending in (".csv", ".parquet"):
-        from modeldyno.data.tables import open_csv, open_parquet
+        from modeldyno.data.tables import open_table
 
-        return (open_csv if ending == ".csv" else open_parquet)(path, signature, label)
+        return open_table(path, signature, label)
+    if ending == ".jsonl":
+        from modeldyno.data.lines import open_jsonl
+
+        return open_jsonl(path, signature, label)
     raise DataError(
         f"{path} has an unknown format",
         why=f"data files end in {', '.join(_ENDINGS)}",

@@ -19,7 +19,7 @@ def open_npz(path: Path, signature: Signature, label: str | None) -> ArrayDatase
     Raises:
         DataError: unreadable, ambiguous, or not fitting the model.
     """
-    arrays = _read(path)
+    arrays = read_arrays(path)
     names = list(arrays)
     inputs = {spec.name for spec in signature.inputs}
     by_name = inputs <= set(names)
@@ -41,7 +41,7 @@ def open_npy(path: Path, signature: Signature, label: str | None) -> ArrayDatase
     Raises:
         DataError: unreadable, a label was asked for, or not fitting the model.
     """
-    array = _read(path)
+    array = read_arrays(path)
     if label is not None:
         raise DataError(f"{path.name} is one array without labels", hint="np.savez the features as X and labels as y")
     if len(signature.inputs) != 1:
@@ -54,8 +54,12 @@ def open_npy(path: Path, signature: Signature, label: str | None) -> ArrayDatase
     return ArrayDataset(path.name, tensors)
 
 
-def _read(path: Path) -> dict[str, NDArray[Any]]:
-    """Every array in the file; the one of a .npy file has no name."""
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Every array in the file; the one of a .npy file has no name.
+
+    Raises:
+        DataError: damaged, or holding pickled objects.
+    """
     try:
         # Opened here because numpy leaves its own handle open when an archive is damaged.
         with path.open("rb") as stream:

@@ -1,5 +1,7 @@
 """Rows made from a signature alone, for measuring speed where there are no data. They say nothing about quality."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +17,9 @@ _HIGHEST_INTEGER = 10
 """Whole numbers stay below it: they are often indices into a table whose size the signature does not tell."""
 
 
-def synthetic_dataset(signature: Signature, rows: int, seed: int) -> ArrayDataset:
+def synthetic_dataset(
+    signature: Signature, rows: int, seed: int, *, lengths: Mapping[str, int] | None = None
+) -> ArrayDataset:
     """Rows that fit the signature: normal floats, small whole numbers, short texts; no labels.
 
     Dimensions that vary under the same name get the same length.
@@ -24,21 +28,23 @@ def synthetic_dataset(signature: Signature, rows: int, seed: int) -> ArrayDatase
         signature: of the model.
         rows: how many; at least 1.
         seed: the root seed.
+        lengths: of dimensions that vary, by name; 8 for those that are not named.
 
     Raises:
         DataError: an input has no dimension for rows.
     """
-    tensors = {spec.name: _tensor(spec, rows, seed) for spec in signature.inputs}
+    tensors = {spec.name: _tensor(spec, rows, seed, lengths or {}) for spec in signature.inputs}
     return ArrayDataset("synthetic data", tensors)
 
 
-def _tensor(spec: TensorSpec, rows: int, seed: int) -> NDArray[np.generic]:
+def _tensor(spec: TensorSpec, rows: int, seed: int, lengths: Mapping[str, int]) -> NDArray[np.generic]:
     if not spec.shape:
         raise DataError(
             f"no rows can be made for input {spec.name!r}",
             why="it is a single number and has no dimension for rows",
         )
-    shape = (rows, *(size if isinstance(size, int) else _VARYING_SIZE for size in spec.shape[1:]))
+    sizes = (size if isinstance(size, int) else lengths.get(size, _VARYING_SIZE) for size in spec.shape[1:])
+    shape = (rows, *sizes)
     generator = child_generator(seed, f"synthetic/{spec.name}")
     dtype = np.dtype(DATATYPES[spec.datatype])
     if dtype.kind == "f":

@@ -14,45 +14,42 @@ from modeldyno.errors import DataError
 from modeldyno.records.signature import Signature
 
 
-def open_csv(path: Path, signature: Signature, label: str | None) -> ArrayDataset:
-    """A CSV file whose first row names the columns.
+def open_table(path: Path, signature: Signature, label: str | None) -> ArrayDataset:
+    """A CSV file whose first row names the columns, or a Parquet file.
 
     Raises:
         DataError: unreadable, without a header, or not fitting the model.
     """
-    try:
-        table = csv.read_csv(path)
-    except (ArrowException, OSError) as problem:
-        raise _unreadable(path, problem) from problem
-    if table.column_names and all(_is_number(name) for name in table.column_names):
-        raise DataError(
-            f"{path.name} has no header row",
-            why=f"its first row is numbers: {', '.join(table.column_names[:5])}",
-            hint="put the column names in the first row",
-        )
-    return _from_table(path, table, signature, label)
+    return _from_table(path, read_table(path), signature, label)
 
 
-def open_parquet(path: Path, signature: Signature, label: str | None) -> ArrayDataset:
-    """A Parquet file.
+def read_table(path: Path) -> Any:
+    """An Arrow table from a file whose name ends in .csv or .parquet.
 
     Raises:
-        DataError: unreadable, or not fitting the model.
+        DataError: unreadable, without a header, or with two columns of one name.
     """
     try:
-        table = parquet.read_table(path)
+        table = csv.read_csv(path) if path.suffix.lower() == ".csv" else parquet.read_table(path)
     except (ArrowException, OSError) as problem:
         raise _unreadable(path, problem) from problem
-    return _from_table(path, table, signature, label)
-
-
-def _from_table(path: Path, table: Any, signature: Signature, label: str | None) -> ArrayDataset:
     names = list(table.column_names)
+    if path.suffix.lower() == ".csv" and names and all(_is_number(name) for name in names):
+        raise DataError(
+            f"{path.name} has no header row",
+            why=f"its first row is numbers: {', '.join(names[:5])}",
+            hint="put the column names in the first row",
+        )
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{path.name} has two columns called {twice!r}", hint="rename one of them")
     if table.num_rows == 0:
         raise DataError(f"{path.name} is empty", why="it has column names but no rows")
+    return table
+
+
+def _from_table(path: Path, table: Any, signature: Signature, label: str | None) -> ArrayDataset:
+    names = list(table.column_names)
     several = len(signature.inputs) > 1
     inputs = {spec.name for spec in signature.inputs}
     labels = choose_labels(path.name, names, label, inputs if several else set())

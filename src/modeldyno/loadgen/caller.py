@@ -61,6 +61,12 @@ class Caller:
             answer = connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException) as problem:
+            if isinstance(problem, http.client.BadStatusLine) and not isinstance(problem, OSError):
+                raise TargetError(
+                    f"{self.url} does not speak HTTP/1.1",
+                    why="it answers with something else",
+                    hint="if it speaks gRPC there, write grpc://; see --protocol",
+                ) from problem
             find_address(target, self._timeout_s, self._access)  # explains what is wrong, if it is the connection
             raise TargetError(
                 f"cannot reach {self.url}",

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from modeldyno.clock import Clock
 from modeldyno.errors import ToolError
-from modeldyno.loadgen.buckets import COUNT, quantile_ns
 from modeldyno.loadgen.crew import Crew, Death
 from modeldyno.loadgen.interruption import Interruption
+from modeldyno.loadgen.live_view import LiveView
 from modeldyno.loadgen.messages import Finished, Tally
 from modeldyno.loadgen.server_usage import cpu_ns_between, cpu_ns_by_process, find_family
 from modeldyno.protocols import Progress
-from modeldyno.units import format_duration, format_rate
 
 _SHOW_EVERY_NS = 250_000_000
 _HAND_OVER_WITHIN_NS = 30_000_000_000
@@ -30,6 +30,8 @@ class Outlook(NamedTuple):
     """None in a closed loop that a number of requests ends."""
     patience_ns: int
     """How long after the plan's end the last answer may come."""
+    planned_ns: NDArray[np.int64]
+    """The planned moments; empty in a closed loop."""
 
 
 class Campaign:
@@ -39,7 +41,7 @@ class Campaign:
         outlook: what is going to happen.
         crew: the processes, connected.
         clock: CLOCK_MONOTONIC.
-        progress: told about four times a second.
+        progress: told about four times a second, see `LiveView`.
         server_pids: whose CPU time to read, at the begin and the end of the measured phase.
     """
 
@@ -54,6 +56,7 @@ class Campaign:
         self._tallies: dict[int, Tally] = {}
         self._finished: dict[int, Finished] = {}
         self._start_ns = 0
+        self._view = LiveView(outlook.asked, outlook.planned_ns)
         self._server_family = find_family(server_pids)  # before the start: looking disturbs
         self._server_before: dict[int, int] = {}
         self.server_cpu_ns: int | None = None
@@ -120,20 +123,6 @@ class Campaign:
                 )
 
     def _show(self) -> None:
-        outlook = self._outlook
-        last_ns = _NEVER_NS if outlook.plan_end_ns is None else outlook.plan_end_ns
+        last_ns = _NEVER_NS if self._outlook.plan_end_ns is None else self._outlook.plan_end_ns
         elapsed_ns = min(self._clock.now_ns() - self._start_ns, last_ns)
-        counts = np.zeros(COUNT, np.int64)
-        delivered_per_s = 0.0
-        for tally in self._tallies.values():
-            counts[: len(tally.buckets)] += np.array(tally.buckets, np.int64)
-            delivered_per_s += 1e9 * tally.sent / max(1, min(tally.elapsed_ns, last_ns))
-        p99_ns = quantile_ns(counts, 0.99)
-        failures = sum(tally.failures for tally in self._tallies.values())
-        words = [
-            f"{outlook.asked} asked",
-            f"{format_rate(delivered_per_s)} delivered",
-            *([f"p99 {format_duration(p99_ns, 2)}"] if p99_ns is not None else []),
-            f"{failures:,} {'failure' if failures == 1 else 'failures'}",
-        ]
-        self._progress.advance(max(0, elapsed_ns) / 1e9, ", ".join(words))
+        self._progress.advance(max(0, elapsed_ns) / 1e9, self._view.line(self._tallies.values()))

@@ -15,13 +15,14 @@ from modeldyno.loadgen.campaign import Campaign, Outlook
 from modeldyno.loadgen.crew import Crew, Death
 from modeldyno.loadgen.descriptors import allow_descriptors
 from modeldyno.loadgen.interruption import Interruption
-from modeldyno.loadgen.messages import Assignment, Ready, Unreachable
+from modeldyno.loadgen.messages import Assignment, Finished, Ready, Unreachable
 from modeldyno.loadgen.recorder import part_path, token_part_path
 from modeldyno.loadgen.server_usage import peak_memory_bytes
 from modeldyno.loadgen.target import Target, find_address, parse_target, unreachable
 from modeldyno.loadgen.transports.http1 import format_request
-from modeldyno.loadgen.wiring import PreparedRequest, Wiring
+from modeldyno.loadgen.wiring import Expectations, PreparedRequest, Wiring
 from modeldyno.protocols import Progress
+from modeldyno.records.answers import AnswersChecked
 from modeldyno.records.files import output_problem
 from modeldyno.records.requests import REQUEST_DTYPE, TOKEN_DTYPE
 from modeldyno.records.workload import EffectiveWorkload, Workload
@@ -30,6 +31,9 @@ from modeldyno.traffic.replay import Arrivals
 from modeldyno.traffic.schedules import planned_moments
 from modeldyno.units import format_rate
 
+_GRPC_GRACE_NS = 10_000_000
+"""A server is told of a deadline so much later: servers round it to milliseconds, and a request that takes too long is
+to be ended, and counted as such, by our own clock."""
 _CONNECT_WITHIN_S = 5.0
 _READY_WITHIN_NS = 60_000_000_000
 _CLOSED_CYCLE = 1 << 14
@@ -49,6 +53,8 @@ class LoadResult:
     """The user stopped it; what was cut off has the outcome INTERRUPTED, what was not due yet NOT_SENT."""
     start_ns: int
     """The planned start on the clock, from which all moments of `requests` count."""
+    answers: AnswersChecked | None
+    """What came of the expectations about them; None without any."""
     tokens: np.ndarray
     """One `TOKEN_DTYPE` row for every piece of a streamed answer, in the order in which the requests ended."""
 
@@ -129,6 +135,21 @@ def run_load(
         ),
         interrupted=interruption.asked,
         start_ns=start_ns,
+        answers=_answers(wiring.expectations, finished),
+    )
+
+
+def _answers(expectations: Expectations | None, finished: Sequence[Finished]) -> AnswersChecked | None:
+    if expectations is None or not expectations.source:
+        return None
+    tallies = [part.answers for part in finished if part.answers is not None]
+    return AnswersChecked(
+        expected=expectations.source,
+        share=expectations.checked_share,
+        tolerance=expectations.tolerance,
+        checked=sum(one.checked for one in tallies),
+        wrong=sum(one.wrong for one in tallies),
+        example=next((one.example for one in tallies if one.example), ""),
     )
 
 
@@ -166,7 +187,7 @@ def _assignments(
     if wiring.transport in ("null", "in-process"):
         return None, [msgspec.structs.replace(one, requests=[request.body for request in prepared]) for one in shared]
     target = parse_target(workload.url)
-    contents = [_content(wiring, target, request) for request in prepared]
+    contents = [_content(wiring, target, request, workload.timeout_ns) for request in prepared]
     address = find_address(target, _CONNECT_WITHIN_S, wiring.access)
     encryption: Encryption | None = wiring.access.encryption(target.host) if target.is_encrypted else None
     return target, [
@@ -175,8 +196,19 @@ def _assignments(
     ]
 
 
-def _content(wiring: Wiring, target: Target, request: PreparedRequest) -> bytes:
+def _content(wiring: Wiring, target: Target, request: PreparedRequest, timeout_ns: int) -> bytes:
     headers = (*request.headers, *wiring.access.headers)
+    if wiring.transport == "grpc":
+        from modeldyno.wire.grpc_call import pack_call  # hpack takes 15 ms
+
+        return pack_call(
+            target.base_path + request.path,
+            target.host_header,
+            request.body,
+            is_secure=target.is_encrypted,
+            timeout_ns=timeout_ns + _GRPC_GRACE_NS,
+            metadata=headers,
+        )
     return format_request(target.base_path + request.path, target.host_header, headers, request.body, request.method)
 
 
@@ -226,10 +258,10 @@ def _outlook(workload: Workload, planned: np.ndarray) -> Outlook:
     patience_ns = 2 * workload.timeout_ns
     if not workload.is_closed:
         measured_from_ns = int(planned[min(workload.warmup_requests, len(planned) - 1)])
-        return Outlook(format_rate(workload.rate_per_s), measured_from_ns, int(planned[-1]), patience_ns)
+        return Outlook(format_rate(workload.rate_per_s), measured_from_ns, int(planned[-1]), patience_ns, planned)
     end_ns = workload.warmup_ns + workload.duration_ns if workload.duration_ns else None
     users = "1 user" if workload.concurrency == 1 else f"{workload.concurrency:,} users"
-    return Outlook(users, workload.warmup_ns, end_ns, patience_ns)
+    return Outlook(users, workload.warmup_ns, end_ns, patience_ns, planned)
 
 
 def _assign(workload: Workload, planned: np.ndarray, choice: np.ndarray, run_directory: Path) -> list[Assignment]:

@@ -43,7 +43,7 @@ class Ledger:
         """Requests without an outcome yet."""
         self._ended = bytearray()
         self._tokens: list[np.ndarray] = []
-        self._failures = 0
+        self._failures = np.zeros(len(Outcome), np.int64)
         self._buckets = np.zeros(COUNT, np.int64)
 
     def which(self, index: int) -> int:
@@ -105,16 +105,17 @@ class Ledger:
         rows = np.frombuffer(content, REQUEST_DTYPE)
         answered = rows[rows["outcome"] == Outcome.OK]
         self._buckets += count_in_buckets(answered["done_ns"] - answered["planned_ns"])
-        self._failures += len(rows) - len(answered) - int((rows["outcome"] == Outcome.NOT_SENT).sum())
+        self._failures += np.bincount(rows["outcome"], minlength=len(Outcome))
         tokens, self._tokens = self._tokens, []
         return content, b"".join(piece.tobytes() for piece in tokens)
 
     def tally(self, now_ns: int, *, waiting: int, in_flight: int) -> Tally:
         """The counts up to the last `take_ended`, which was at `now_ns`."""
         used = int(np.flatnonzero(self._buckets)[-1]) + 1 if self._buckets.any() else 0
-        return Tally(
-            now_ns - self.start_ns, self.sent, self._failures, self._buckets[:used].tolist(), waiting, in_flight
-        )
+        failures = self._failures.copy()
+        failures[[Outcome.OK, Outcome.NOT_SENT, Outcome.INTERRUPTED]] = 0
+        buckets = self._buckets[:used].tolist()
+        return Tally(now_ns - self.start_ns, self.sent, failures.tolist(), buckets, waiting, in_flight)
 
     def _add_tokens(self, number: int, answer: Answer) -> None:
         tokens = np.empty(len(answer.token_moments), TOKEN_DTYPE)

@@ -84,12 +84,22 @@ class Tally(msgspec.Struct, frozen=True, tag=True):
     elapsed_ns: int
     """When they were taken, since the start."""
     sent: int
-    failures: int
+    failures: list[int]
+    """By `Outcome`."""
     buckets: list[int]
     """Answered requests per response time bucket, see `buckets`; trailing zeros left out."""
     waiting: int
     """Requests that are due and wait for a connection."""
     in_flight: int
+
+
+class AnswerTally(msgspec.Struct, frozen=True):
+    """How many answers were held against expected ones."""
+
+    checked: int
+    wrong: int
+    example: str
+    """The first wrong one in words; empty without one."""
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -110,6 +120,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Connections opened in place of lost ones."""
     notes: tuple[str, ...]
     """What the user should know: the disk was full, the machine had no more ports."""
+    answers: AnswerTally | None = None
+    """None when nothing was expected of them."""
 
 
 ToWorker: TypeAlias = Assignment | Start | Stop

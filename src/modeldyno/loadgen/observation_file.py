@@ -1,4 +1,4 @@
-"""What was seen of the server, beside the requests of a run: `observations.parquet` and `metrics.parquet`."""
+"""What was seen of the server, beside the requests of a run: `observations`, `gpus` and `metrics`, each `.parquet`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,9 +7,10 @@ import numpy as np
 
 from modeldyno.errors import InputError
 from modeldyno.records.files import write_atomically
-from modeldyno.records.observation import OBSERVATION_DTYPE, MetricSample
+from modeldyno.records.observation import GPU_DTYPE, OBSERVATION_DTYPE, MetricSample
 
 _OBSERVATIONS = "observations.parquet"
+_GPUS = "gpus.parquet"
 _METRICS = "metrics.parquet"
 
 
@@ -19,10 +20,7 @@ def write_observations(directory: Path, rows: np.ndarray) -> None:
     Raises:
         OutputError: see `write_atomically`.
     """
-    if not len(rows):
-        return
-    names = OBSERVATION_DTYPE.names or ()
-    _write(directory / _OBSERVATIONS, {name: np.ascontiguousarray(rows[name]) for name in names})
+    _write_rows(directory / _OBSERVATIONS, rows, OBSERVATION_DTYPE)
 
 
 def read_observations(directory: Path) -> np.ndarray | None:
@@ -31,20 +29,25 @@ def read_observations(directory: Path) -> np.ndarray | None:
     Raises:
         InputError: the file is damaged.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    return _read_rows(directory / _OBSERVATIONS, OBSERVATION_DTYPE)
 
-    path = directory / _OBSERVATIONS
-    if not path.is_file():
-        return None
-    try:
-        table = pq.read_table(path)
-        rows = np.empty(table.num_rows, OBSERVATION_DTYPE)
-        for name in OBSERVATION_DTYPE.names or ():
-            rows[name] = table.column(name).to_numpy()
-    except (OSError, pa.ArrowException, KeyError, ValueError) as problem:
-        raise InputError(f"{path} does not hold the observations of a run", why=str(problem)) from problem
-    return rows
+
+def write_gpus(directory: Path, rows: np.ndarray) -> None:
+    """Write `GPU_DTYPE` rows; none, no file.
+
+    Raises:
+        OutputError: see `write_atomically`.
+    """
+    _write_rows(directory / _GPUS, rows, GPU_DTYPE)
+
+
+def read_gpus(directory: Path) -> np.ndarray | None:
+    """The samples of the machine's GPUs; None when none were kept.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    return _read_rows(directory / _GPUS, GPU_DTYPE)
 
 
 def write_metrics(directory: Path, samples: Sequence[MetricSample]) -> None:
@@ -58,6 +61,27 @@ def write_metrics(directory: Path, samples: Sequence[MetricSample]) -> None:
             directory / _METRICS,
             {name: [getattr(one, name) for one in samples] for name in MetricSample._fields},
         )
+
+
+def _write_rows(path: Path, rows: np.ndarray, dtype: np.dtype[np.void]) -> None:
+    if len(rows):
+        _write(path, {name: np.ascontiguousarray(rows[name]) for name in dtype.names or ()})
+
+
+def _read_rows(path: Path, dtype: np.dtype[np.void]) -> np.ndarray | None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        return None
+    try:
+        table = pq.read_table(path)
+        rows = np.empty(table.num_rows, dtype)
+        for name in dtype.names or ():
+            rows[name] = table.column(name).to_numpy()
+    except (OSError, pa.ArrowException, KeyError, ValueError) as problem:
+        raise InputError(f"{path} does not hold what was seen of a server", why=str(problem)) from problem
+    return rows
 
 
 def _write(path: Path, columns: dict[str, object]) -> None:

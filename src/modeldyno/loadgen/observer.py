@@ -1,16 +1,10 @@
-"""Looks at the server's processes while it is under load, from a thread of the instrument's parent process.
-
-The senders are processes of their own, so that looking takes no time from them; what it does take from the machine
-is measured with every sample and kept.
-"""
+"""Looks at the server's processes; what that takes from the machine is measured with every sample and kept."""
 
 import os
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
@@ -45,42 +39,24 @@ class _Look(NamedTuple):
 
 
 class Observer:
-    """Samples while its context is open.
+    """Keeps what the server's processes show.
 
     Args:
         pids: the server's processes; their children are found, also those that come later.
         clock: CLOCK_MONOTONIC.
         counters: what else to read.
-        every_ns: between two samples.
     """
 
-    def __init__(
-        self, pids: Sequence[int], *, clock: Clock, counters: Counters | None = None, every_ns: int = EVERY_NS
-    ) -> None:
+    def __init__(self, pids: Sequence[int], *, clock: Clock, counters: Counters | None = None) -> None:
         self._pids = pids
         self._clock = clock
         self._counters = counters or Counters()
-        self._every_ns = every_ns
         self._family = find_family(pids)
         self._last: dict[int, _Look] = {}
         self._joules: dict[Path, int] = {}
         self._sums = {"cpu_ns": 0, "voluntary_switches": 0, "involuntary_switches": 0, "energy_uj": 0}
         self._throttled_from: tuple[int, int] | None = None
         self._rows: list[np.ndarray] = []
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="observer", daemon=True)
-        self.problem: Exception | None = None
-        """Why the sampling ended early; None when it did not."""
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
 
     def observations(self, start_ns: int) -> np.ndarray:
         """The samples so far, `OBSERVATION_DTYPE`, with moments since `start_ns` on the clock."""
@@ -110,16 +86,6 @@ class Observer:
         row["throttled_ns"], row["throttled_periods"] = self._throttled()
         row["cost_ns"] = own_thread_cpu_ns() - before_ns
         self._rows.append(row)
-
-    def _watch(self) -> None:
-        next_ns = self._clock.now_ns()
-        try:
-            while not self._ended.wait(max(0.0, (next_ns - self._clock.now_ns()) / 1e9)):
-                self.sample()
-                next_ns = max(next_ns + self._every_ns, self._clock.now_ns())
-            self.sample()
-        except (OSError, ValueError) as problem:  # a thread has nobody to raise to; the caller says it
-            self.problem = problem
 
     def _add(self, looks: dict[int, _Look]) -> None:
         """A process that ended keeps what it had; one that came in between counts from its begin."""

@@ -1,9 +1,6 @@
-"""Reads the server's `/metrics` once a second while it is under load."""
+"""Reads the server's `/metrics`."""
 
 import http.client
-import threading
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
 from modeldyno.clock import Clock
@@ -57,27 +54,22 @@ def offered_metrics(target_url: str) -> str | None:
 
 
 class Scraper:
-    """Scrapes while its context is open; a scrape that fails is counted and the next one tried."""
+    """Keeps what the server exposes; a scrape that fails is counted."""
 
-    def __init__(self, url: str, *, clock: Clock, every_ns: int = EVERY_NS) -> None:
+    def __init__(self, url: str, *, clock: Clock) -> None:
         self._url = url
         self._clock = clock
-        self._every_ns = every_ns
         self._taken: list[tuple[int, Exposition]] = []
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="scraper", daemon=True)
         self.failures = 0
         """Scrapes that gave nothing."""
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
+    def sample(self) -> None:
+        """Scrape once."""
+        moment_ns = self._clock.now_ns()
+        try:
+            self._taken.append((moment_ns, scrape(self._url)))
+        except TargetError:
+            self.failures += 1
 
     def samples(self, start_ns: int) -> list[MetricSample]:
         """Every number so far, with moments since `start_ns` on the clock."""
@@ -86,17 +78,3 @@ class Scraper:
             for moment_ns, exposition in self._taken
             for one in exposition.samples
         ]
-
-    def _watch(self) -> None:
-        next_ns = self._clock.now_ns()
-        while not self._ended.wait(max(0.0, (next_ns - self._clock.now_ns()) / 1e9)):
-            self._scrape()
-            next_ns = max(next_ns + self._every_ns, self._clock.now_ns())
-        self._scrape()
-
-    def _scrape(self) -> None:
-        moment_ns = self._clock.now_ns()
-        try:
-            self._taken.append((moment_ns, scrape(self._url)))
-        except TargetError:
-            self.failures += 1

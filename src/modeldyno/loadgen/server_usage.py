@@ -52,11 +52,29 @@ def _peak_bytes(pid: int) -> int | None:
 
 
 def find_family(pids: Sequence[int]) -> list[int]:
-    """The processes that live, and their descendants; looks at every process of the machine, which takes a while."""
-    family = dict.fromkeys(pids)
-    for pid in pids:
+    """The processes that live, and their descendants."""
+    family: dict[int, None] = {}
+    waiting = list(reversed(pids))
+    while waiting:
+        pid = waiting.pop()
+        if pid in family:
+            continue
         try:
-            family.update(dict.fromkeys(child.pid for child in psutil.Process(pid).children(recursive=True)))
+            waiting += _children(pid)
         except psutil.Error:
-            family.pop(pid)
+            continue
+        family[pid] = None
     return list(family)
+
+
+def _children(pid: int) -> list[int]:
+    # 20 µs, where psutil reads the parent of every process of the machine: 2 ms, during which a sending process that
+    # shares the core would be late. Kernels without CONFIG_PROC_CHILDREN have no such file.
+    try:
+        return [
+            int(child)
+            for thread in Path(f"/proc/{pid}/task").iterdir()
+            for child in (thread / "children").read_text().split()
+        ]
+    except (FileNotFoundError, ProcessLookupError):
+        return [child.pid for child in psutil.Process(pid).children()]

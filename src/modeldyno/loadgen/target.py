@@ -90,17 +90,16 @@ def unreachable(target: Target, reason: str) -> TargetError:
 
 
 def _shake_hands(connection: socket.socket, target: Target, access: Access) -> None:
-    context = tls_context(access.encryption(target.host))
+    # A gRPC server hangs up on who does not offer HTTP/2.
+    context = tls_context(access.encryption(target.host), protocols=("h2",) if target.scheme == "grpcs" else ())
     try:
         with context.wrap_socket(connection, server_hostname=target.host) as secured:
             # TLS 1.3 answers a client certificate only after the handshake: a refusal is the first thing to be read.
             secured.settimeout(_REFUSAL_WITHIN_S)
             try:
-                is_over = not secured.recv(1)
+                is_open = bool(secured.recv(1))
             except TimeoutError:
-                return
-        if is_over:
-            raise ConnectionResetError("it was closed at once")
+                is_open = True
     except ssl.SSLCertVerificationError as problem:
         raise TargetError(
             f"the certificate of {target.url} is not trusted",
@@ -111,12 +110,13 @@ def _shake_hands(connection: socket.socket, target: Target, access: Access) -> N
         raise TargetError(
             f"no encrypted connection to {target.url}", why=_tls_reason(problem), hint=_tls_hint(problem)
         ) from problem
-    except ConnectionResetError as problem:
+    except ConnectionResetError:
+        is_open = False
+    if not is_open:
         raise TargetError(
-            f"{target.url} ended the connection during the TLS handshake",
-            why=problem.strerror or str(problem),
+            f"{target.url} ended the connection right after the TLS handshake",
             hint="it may want a client certificate: --cert FILE.pem --key FILE.pem",
-        ) from problem
+        )
 
 
 def _tls_reason(problem: ssl.SSLError) -> str:

@@ -7,7 +7,9 @@ from typing import Literal, NamedTuple
 from modeldyno.loadgen.access import Access
 
 TransportName = Literal["http1", "grpc", "in-process", "null"]
-ReaderName = Literal["plain", "v2", "v2-grpc", "openai", "openai-embeddings", "tf-serving"]
+ReaderName = Literal[
+    "plain", "v2", "v2-grpc", "openai", "openai-chat", "openai-completions", "openai-embeddings", "tf-serving"
+]
 
 
 class PreparedRequest(NamedTuple):
@@ -33,6 +35,8 @@ class Expectations:
     """Of the answers, drawn by the seed."""
     tolerance: float = 0.0
     """Relative and absolute, for numbers with a fraction."""
+    source: str = ""
+    """Where the expected answers are from, for the record; empty when only the status is looked at."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from modeldyno.clock import Clock, SystemClock
 from modeldyno.errors import DynoError
 from modeldyno.loadgen.ledger import Ledger
 from modeldyno.loadgen.messages import (
+    AnswerTally,
     Assignment,
     Finished,
     Frames,
@@ -32,7 +33,7 @@ from modeldyno.loadgen.messages import (
     to_frame,
 )
 from modeldyno.loadgen.part_file import PartFile, Remainder
-from modeldyno.loadgen.readers.table import reader_of
+from modeldyno.loadgen.readers.table import Readers
 from modeldyno.loadgen.sender import Sender
 from modeldyno.loadgen.transports.connection import Dialer
 from modeldyno.loadgen.transports.http1 import Http1Dialer
@@ -43,15 +44,18 @@ _STDOUT = 1
 _TALLY_INTERVAL_S = 0.25
 _READ_BYTES = 1 << 20
 
-OpenDialer = Callable[[Assignment, Clock], Dialer]
+OpenDialer = Callable[[Assignment, Clock, Readers], Dialer]
 """Chooses what opens the connections."""
 
 
 class Worker:
     """What a sending process does besides sending: listens to its parent, reports, keeps rows safe."""
 
-    def __init__(self, assignment: Assignment, orders: "Orders", dialer: Dialer, clock: Clock) -> None:
+    def __init__(
+        self, assignment: Assignment, orders: "Orders", dialer: Dialer, readers: Readers, clock: Clock
+    ) -> None:
         self._orders = orders
+        self._readers = readers
         self._clock = clock
         self._ledger = Ledger(assignment)
         self._sender = Sender(assignment, self._ledger, dialer, clock)
@@ -141,8 +145,13 @@ class Worker:
                 connections=connections,
                 reconnects=self._sender.pool.reconnects,
                 notes=(*self._sender.pool.notes, *(part.problem for part in (rows, tokens) if part.problem)),
+                answers=self._answers(),
             )
         )
+
+    def _answers(self) -> AnswerTally | None:
+        check = self._readers.check
+        return None if check is None else AnswerTally(check.checked, check.wrong, check.example)
 
     def _close_parts(self) -> tuple[Remainder, Remainder]:
         return self._part.close(), self._token_part.close()
@@ -206,12 +215,16 @@ def _write_if_there_is_room(message: FromWorker) -> None:
         return
 
 
-def open_dialer(assignment: Assignment, clock: Clock) -> Dialer:
+def open_dialer(assignment: Assignment, clock: Clock, readers: Readers) -> Dialer:
     """What opens the connections of an assignment over a network, or to nowhere."""
     if assignment.transport == "null":
         return NullDialer(clock.now_ns)
     address = (assignment.host, assignment.port)
-    return Http1Dialer(address, assignment.encryption, lambda: reader_of(assignment), clock.now_ns)
+    if assignment.transport == "grpc":
+        from modeldyno.loadgen.transports.grpc import GrpcDialer  # hpack and protobuf take 45 ms
+
+        return GrpcDialer(address, assignment.encryption, readers.open, clock.now_ns)
+    return Http1Dialer(address, assignment.encryption, readers.open, clock.now_ns)
 
 
 async def _run(choose: OpenDialer) -> None:
@@ -220,13 +233,13 @@ async def _run(choose: OpenDialer) -> None:
     assignment = await orders.wait_next()
     if not isinstance(assignment, Assignment):
         return
-    clock = SystemClock()
+    clock, readers = SystemClock(), Readers(assignment)
     try:
-        dialer = choose(assignment, clock)
+        dialer = choose(assignment, clock, readers)
     except DynoError as problem:
         _write(Unreachable(str(problem)))
         return
-    await Worker(assignment, orders, dialer, clock).work()
+    await Worker(assignment, orders, dialer, readers, clock).work()
 
 
 def main(choose: OpenDialer = open_dialer) -> None:

@@ -1,6 +1,7 @@
 """Where the instrument's floor on this machine is kept between commands: a file in the user's cache."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,24 @@ from modeldyno.records.base import Record
 from modeldyno.records.environment import Environment
 from modeldyno.records.files import digest_bytes, read_record, to_json, write_record
 from modeldyno.records.run import Floor
+from modeldyno.records.workload import ProtocolName
 
+FLOOR_PROTOCOLS: tuple[ProtocolName, ...] = ("oip", "oip-json", "oip-grpc", "openai-chat", "null")
+"""Those that cost the instrument differently; `null` is no network at all."""
+FLOOR_OF: Mapping[ProtocolName, ProtocolName] = {
+    "oip": "oip",
+    "oip-json": "oip-json",
+    "oip-grpc": "oip-grpc",
+    "openai-chat": "openai-chat",
+    "openai-completions": "openai-chat",
+    "openai-embeddings": "oip-json",
+    "tf-serving": "oip-json",
+    "torchserve": "oip-json",
+    "http": "oip-json",
+    "in-process": "null",
+    "null": "null",
+}
+"""The one among them that costs the instrument most nearly the same."""
 _LIBRARIES = ("modeldyno", "uvloop", "httptools")
 
 
@@ -47,14 +65,14 @@ def keep_floor(floor: Floor, environment: Environment, measured_at: str) -> Path
         kept = read_record(path, KeptFloors) if path.exists() else KeptFloors()
     except InputError:
         kept = KeptFloors()  # it is a cache: what cannot be read is measured again
-    facts = facts_of(environment)
+    facts = facts_of(environment, floor.protocol)
     one = KeptFloor(measured_at=measured_at, facts=facts, floor=floor)
     write_record(path, KeptFloors(floors={**kept.floors, _digest(facts): one}))
     return path
 
 
-def kept_floor(environment: Environment) -> Floor | None:
-    """The floor that was measured on this machine with these versions; None when there is none.
+def kept_floor(environment: Environment, protocol: ProtocolName = "oip") -> Floor | None:
+    """The floor of a protocol that was measured on this machine with these versions; None when there is none.
 
     Raises:
         InputError: the file is damaged; measuring again replaces it.
@@ -62,13 +80,14 @@ def kept_floor(environment: Environment) -> Floor | None:
     path = floors_path()
     if not path.exists():
         return None
-    kept = read_record(path, KeptFloors).floors.get(_digest(facts_of(environment)))
+    kept = read_record(path, KeptFloors).floors.get(_digest(facts_of(environment, protocol)))
     return kept.floor if kept is not None else None
 
 
-def facts_of(environment: Environment) -> dict[str, str]:
+def facts_of(environment: Environment, protocol: ProtocolName) -> dict[str, str]:
     """What the floor depends on; another machine or version has another floor."""
     return {
+        "protocol": protocol,
         "cpu_model": environment.cpu_model,
         "cores": str(environment.cores),
         "kernel": environment.kernel,

@@ -24,7 +24,7 @@ class Checkup(Record, frozen=True, kw_only=True):
     captured_at: str
     environment: Environment
     runtimes: tuple[RuntimeState, ...]
-    floor: Floor | None
-    """None when it was not measured."""
+    floors: tuple[Floor, ...]
+    """One for each protocol that was measured."""
     findings: tuple[str, ...]
     """What would disturb a measurement here, and what to do about it; empty when all is well."""

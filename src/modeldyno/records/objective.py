@@ -9,7 +9,9 @@ from modeldyno.records.base import Record
 from modeldyno.units import parse_duration_ns, parse_fraction, parse_rate_per_s, parse_size_bytes
 
 Comparison = Literal["<", "<=", ">", ">=", "minimise", "maximise"]
-ObjectiveKind = Literal["latency", "rate", "fraction", "size", "quality", "quality_change"]
+ObjectiveKind = Literal[
+    "latency", "rate", "fraction", "size", "quality", "quality_change", "token_latency", "token_rate"
+]
 
 LATENCY_METRICS = {
     "mean": "mean",
@@ -21,6 +23,15 @@ LATENCY_METRICS = {
     "max": "max",
 }
 """As the user writes it, to the field of `LatencySummary` without `_ns`."""
+TOKEN_TIMES = {
+    "ttft": "time_to_first_token",
+    "itl": "inter_token_latency",
+    "tpot": "time_per_output_token",
+}
+"""As the user writes it before an underscore and a level of `LATENCY_METRICS`, to the field of `TokenSummary`."""
+TOKEN_LATENCY_METRICS = {f"{time}_{level}": (time, level) for time in TOKEN_TIMES for level in LATENCY_METRICS}
+"""`ttft_p99` and so on, to the time and its level."""
+TOKEN_RATE = "tokens_per_s"  # noqa: S105 - no password
 FRACTION_SCORES = (
     "accuracy",
     *(
@@ -39,11 +50,13 @@ _KINDS: dict[str, ObjectiveKind] = {
     "throughput": "rate",
     "memory": "size",
     "size": "size",
+    **dict.fromkeys(TOKEN_LATENCY_METRICS, "token_latency"),
+    TOKEN_RATE: "token_rate",
     **dict.fromkeys(QUALITY_METRICS, "quality"),
     **{f"{metric}_drop": "quality_change" for metric in (*FRACTION_SCORES, "r2")},
     **{f"{metric}_rise": "quality_change" for metric in ERROR_METRICS},
 }
-_HIGHER_IS_BETTER = frozenset({"throughput", *FRACTION_SCORES, "r2"})
+_HIGHER_IS_BETTER = frozenset({"throughput", TOKEN_RATE, *FRACTION_SCORES, "r2"})
 _OBJECTIVE = re.compile(
     r"(?P<metric>[a-z][a-z0-9_.]*)\s*(?:(?P<op><=|>=|<|>|==|=)\s*(?P<limit>[^\s,].*)?)?", re.IGNORECASE
 )
@@ -65,6 +78,11 @@ class Objective(Record, frozen=True, kw_only=True):
     def is_about_quality(self) -> bool:
         """Whether labels are needed to judge it (`flip_rate` needs rows only)."""
         return self.kind in ("quality", "quality_change")
+
+    @property
+    def is_about_tokens(self) -> bool:
+        """Whether only a load of a language model can judge it."""
+        return self.kind in ("token_latency", "token_rate")
 
     @property
     def is_limit(self) -> bool:
@@ -158,11 +176,11 @@ def _parse_one(text: str, part: str, offset: int) -> Objective:
 
 
 def _parse_limit(kind: ObjectiveKind, metric: str, limit: str) -> float:
-    if kind == "latency":
+    if kind in ("latency", "token_latency"):
         return parse_duration_ns(limit)
     if kind == "size":
         return parse_size_bytes(limit)
-    if kind == "rate":
+    if kind in ("rate", "token_rate"):
         return parse_rate_per_s(limit)
     if metric.removesuffix("_rise") in ERROR_METRICS:
         try:
@@ -186,6 +204,8 @@ def _example(metric: str) -> str:
         "size": f"{metric}<300MB",
         "quality": f"{metric}>=97%",
         "quality_change": f"{metric}<=1%",
+        "token_latency": f"{metric}<500ms",
+        "token_rate": f"{metric}>=500/s",
     }[kind]
 
 

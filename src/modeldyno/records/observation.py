@@ -26,6 +26,29 @@ OBSERVATION_DTYPE = np.dtype(
 )
 
 
+GPU_DTYPE = np.dtype(
+    [
+        ("moment_ns", "<i8"),
+        ("gpu", "<i2"),  # its index, as nvidia-smi counts
+        ("utilisation", "<f4"),  # share of the driver's last sample period in which a kernel ran; -1 where not told
+        ("memory_bytes", "<i8"),  # in use, by everybody; -1 as above
+        ("power_mw", "<i8"),  # -1 as above
+        ("energy_mj", "<i8"),  # since the driver was loaded; -1 as above
+        ("cost_ns", "<i8"),  # time that reading this GPU took
+    ]
+)
+
+
+class GpuReading(NamedTuple):
+    """What one GPU tells at one moment, in the units of `GPU_DTYPE`; -1 what it does not tell."""
+
+    gpu: int
+    utilisation: float
+    memory_bytes: int
+    power_mw: int
+    energy_mj: int
+
+
 class MetricSample(NamedTuple):
     """One number that the server exposed."""
 
@@ -43,6 +66,35 @@ class ObservedProcess(Record, frozen=True, kw_only=True):
 
     pid: int
     name: str
+
+
+class Gpu(Record, frozen=True, kw_only=True):
+    """A GPU of this machine."""
+
+    index: int
+    name: str
+    memory_bytes: int | None
+    """In all; None where the driver does not tell."""
+    has_server: bool | None
+    """Whether a process of the server was on it when the run began; None when the server's processes are not known."""
+
+
+class GpuUse(Record, frozen=True, kw_only=True):
+    """What a GPU did in the measured phase, for everybody who uses it."""
+
+    gpu: Gpu
+    samples: int
+    utilisation: float | None
+    """Mean share of time in which a kernel ran, whatever share of the chip it used; None where not told."""
+    utilisation_peak: float | None
+    memory_peak_bytes: int | None
+    """The largest sampled."""
+    power_watts: float | None
+    """Mean: of the energy counter where there is one, else of the samples."""
+    energy_joules: float | None
+    """By the energy counter; None where the GPU has none."""
+    energy_joules_per_request: float | None = None
+    """Per answered request."""
 
 
 class ServerUse(Record, frozen=True, kw_only=True):
@@ -70,6 +122,8 @@ class ServerUse(Record, frozen=True, kw_only=True):
     throttled_periods: int | None
     energy_joules: float | None
     """Of all processor packages of the machine, the instrument and the neighbours included; None without RAPL."""
+    energy_joules_per_request: float | None = None
+    """Per answered request; None without RAPL or without an answer."""
 
 
 class MetricChange(Record, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ class ServerSettings(Record, frozen=True, kw_only=True):
 
 
 class ServerAccount(Record, frozen=True, kw_only=True):
-    """What became of the inference requests: `accepted == answered + failed + cancelled`."""
+    """What became of the inference requests: `accepted == answered + failed + cancelled + expired + lost`."""
 
     accepted: int
     """Decoded and admitted to the queue."""
@@ -35,4 +35,13 @@ class ServerAccount(Record, frozen=True, kw_only=True):
     cancelled: int
     """The client went away, or the server stopped waiting, before there was an answer."""
     refused: int
-    """Never accepted: not a valid request, or the queue was full."""
+    """Never accepted: not a valid request, the queue was full, or its deadline could not be met."""
+    expired: int = 0
+    """Its deadline passed, in the queue or while it was computed."""
+    lost: int = 0
+    """The instance that computed it hung, or none was left to compute it."""
+
+    @property
+    def unaccounted(self) -> int:
+        """Accepted requests of which it is not known what became; anything but 0 is a defect of the server."""
+        return self.accepted - self.answered - self.failed - self.cancelled - self.expired - self.lost

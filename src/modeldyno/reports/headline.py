@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from modeldyno.records.answers import wrong_answers
 from modeldyno.records.base import Record
 from modeldyno.records.comparison import Comparison
 from modeldyno.records.run import Run, Summary
+from modeldyno.records.scenario import ScenarioResult
 from modeldyno.records.search import Search
 from modeldyno.records.verdict import MeasurementVerdict, ObjectiveVerdict
 from modeldyno.reports.estimates import duration_text, failures_text, plural, ratio_text
 from modeldyno.reports.findings import tail_level, tally, winning_proof
+from modeldyno.reports.scenario import condition_text, outcome_text, scenario_title, unmet_text
+from modeldyno.reports.tokens import tokens_text
 from modeldyno.units import format_fraction, format_rate
 
 
@@ -57,17 +61,25 @@ def run_headline(run: Run) -> Headline:
             title="Not finished",
             detail=f"The record is marked {run.state}; nothing was summarised or judged.",
         )
+    wrong = wrong_answers(run.verdict)
+    if wrong is not None:
+        others = [one for one in run.verdict.objectives if one.verdict == "fail" and one is not wrong]
+        detail = f"{_sentence(wrong.evidence)} {_evidence(others)}".rstrip()
+        return Headline(answer="fail", title="The server gave wrong answers", detail=detail)
     if run.verdict.measurement == "invalid":
         return _invalid(run.verdict)
     judged = _judged(run.verdict.objectives)
+    if run.scenario is not None:
+        return _with_scenario(run.scenario, judged)
     if judged.answer in ("fail", "cannot_tell"):
         return judged
     summary = run.summary
+    tokens = tokens_text(summary.tokens)
     return Headline(
         answer=judged.answer,
         title=judged.title,
         detail=f"{plural(summary.requests, 'request')} at {format_rate(summary.rate_delivered_per_s)}: "
-        f"{_tail(summary)}{failures_text(summary.failures, summary.requests)}.",
+        f"{_tail(summary)}{f'{tokens}, ' if tokens else ''}{failures_text(summary.failures, summary.requests)}.",
     )
 
 
@@ -105,6 +117,18 @@ def comparison_headline(comparison: Comparison) -> Headline:
     return Headline(answer="pass", title=title, detail=_sentence(told))
 
 
+def _with_scenario(result: ScenarioResult, judged: Headline) -> Headline:
+    """The scenario first when its rules are not met, else the objectives when one is not."""
+    if result.answer != "pass":
+        return Headline(answer=result.answer, title=scenario_title(result), detail=unmet_text(result))
+    if judged.answer in ("fail", "cannot_tell"):
+        return judged
+    met = f" {_sentence(judged.title)}" if judged.answer == "pass" else ""
+    condition = f", {condition_text(result)}" if condition_text(result) else ""
+    detail = f"{outcome_text(result)}{condition}."
+    return Headline(answer="pass", title=scenario_title(result), detail=f"{detail[0].upper()}{detail[1:]}{met}")
+
+
 def _gain(search: Search) -> str:
     if search.speedup is None:
         return ""
@@ -139,7 +163,7 @@ def _invalid(verdict: MeasurementVerdict) -> Headline:
     return Headline(
         answer="cannot_tell",
         title="The measurement is not valid",
-        detail=" ".join(_sentence(reason) for reason in verdict.reasons),
+        detail=" ".join(_sentence(reason[0].upper() + reason[1:]) for reason in verdict.reasons),
     )
 
 

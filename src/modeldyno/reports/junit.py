@@ -12,6 +12,7 @@ from modeldyno.records.base import Record
 from modeldyno.records.comparison import Comparison
 from modeldyno.records.run import Run
 from modeldyno.records.verdict import Answer
+from modeldyno.reports.scenario import outcome_text, unmet_text
 from modeldyno.reports.wording import printable
 
 
@@ -29,7 +30,7 @@ def comparison_junit(comparison: Comparison) -> bytes:
 
 
 def run_junit(run: Run) -> bytes:
-    """One case for the validity of the measurement, one an objective."""
+    """One case for the validity of the measurement, one an objective, one for the scenario if there is one."""
     if run.verdict is None:
         cases = [_validity(is_valid=False, reasons=(f"the run is marked {run.state} and was not judged",))]
     else:
@@ -37,6 +38,10 @@ def run_junit(run: Run) -> bytes:
         cases += [
             _Case(name=one.objective, answer=one.verdict, evidence=one.evidence) for one in run.verdict.objectives
         ]
+        if run.scenario is not None:
+            evidence = unmet_text(run.scenario) or outcome_text(run.scenario)
+            name = f"MLPerf {run.scenario.scenario.title} scenario"
+            cases.append(_Case(name=name, answer=run.scenario.answer, evidence=evidence))
     return _document(f"dyno load {run.requested.url} {run.requested.model}", run.started_at, cases)
 
 

@@ -6,14 +6,33 @@ Tables are those of GitHub Flavored Markdown (github.github.com/gfm, "Tables").
 import re
 from collections.abc import Sequence
 
-from modeldyno.records.run import Run, Summary
+from modeldyno.records.run import Run, Summary, TokenSummary
+from modeldyno.records.scenario import ScenarioResult
 from modeldyno.records.search import Search
 from modeldyno.records.verdict import MeasurementVerdict, ObjectiveVerdict
 from modeldyno.reports.estimates import duration_text, failures_text, items_text, plural, ratio_text
 from modeldyno.reports.findings import fastest_first, finalist_for, winning_point, winning_proof
 from modeldyno.reports.headline import Headline, run_headline, search_headline
+from modeldyno.reports.kinds import KINDS_HEADING, kind_rows
 from modeldyno.reports.offered import delivered_text, offered_text, rows_text
-from modeldyno.reports.server import floor_text, metric_rows, queueing_facts, server_facts
+from modeldyno.reports.scenario import (
+    NOT_OFFICIAL,
+    RULE_WORDS,
+    condition_text,
+    offered_as_text,
+    outcome_text,
+    scenario_title,
+)
+from modeldyno.reports.server import (
+    activity_facts,
+    floor_text,
+    gpu_facts,
+    metric_rows,
+    queueing_facts,
+    server_facts,
+    split_source_text,
+)
+from modeldyno.reports.tokens import TOKEN_TIMES, prompting_text, streams, token_facts
 from modeldyno.reports.wording import ANSWER_WORDS, LATENCY_LEVELS, SPLIT_PARTS, moment, printable
 from modeldyno.units import format_duration, format_rate, format_size
 
@@ -31,6 +50,7 @@ def run_markdown(run: Run) -> str:
             [
                 ("target", asked.url),
                 ("asked", f"{offered_text(asked)}, {rows_text(asked)}"),
+                ("prompts", prompting_text(asked.prompting) if asked.prompting is not None else ""),
                 ("measured", moment(run.started_at)),
                 ("machine", f"{run.environment.cpu_model}, {plural(run.environment.cores, 'core')}"),
                 ("instrument's floor", floor_text(run.floor) if run.floor is not None else ""),
@@ -39,12 +59,19 @@ def run_markdown(run: Run) -> str:
     ]
     if run.verdict is not None:
         blocks += [_objectives(run.verdict.objectives), _measurement(run.verdict)]
+    if run.scenario is not None:
+        blocks += _scenario(run.scenario)
     if run.summary is not None:
         blocks += _load(run.summary)
+        blocks += _tokens(run.summary.tokens)
     if run.queueing is not None:
         blocks += ["## Queueing, estimated from a low load", _facts(queueing_facts(run))]
     if run.server is not None:
         blocks += ["## What the server used", _facts(server_facts(run.server))]
+    if run.gpus and gpu_facts(run.gpus):
+        blocks += ["## GPUs", _facts(gpu_facts(run.gpus))]
+    if run.activity is not None:
+        blocks += ["## What the server counted", _facts(activity_facts(run.activity))]
     if run.metrics:
         blocks += ["## Growth of the server's counters", _table(("series", "growth"), metric_rows(run.metrics))]
     return _document(blocks)
@@ -113,11 +140,26 @@ def _load(summary: Summary) -> list[str]:
         _escaped(delivered),
         _table(("", "response time", "service time", "lateness of sends"), latencies),
     ]
+    if summary.kinds:
+        blocks += ["## Response time by kind", _table(KINDS_HEADING, kind_rows(summary))]
     if summary.split is not None:
         parts = [(name, getattr(summary.split, field)) for name, field in SPLIT_PARTS]
         rows = [(name, format_duration(part) if part is not None else "not reported") for name, part in parts]
-        blocks += ["## Where the response time goes", _table(("part", "mean"), rows)]
+        table = _table(("part", "mean"), rows)
+        source = split_source_text(summary.split)
+        blocks += ["## Where the response time goes", table, f"Source: {_escaped(source)}." if source else ""]
     return blocks
+
+
+def _tokens(tokens: TokenSummary | None) -> list[str]:
+    if tokens is None:
+        return []
+    rows = [
+        (name, *(duration_text(getattr(getattr(tokens, time), field)) for _, time in TOKEN_TIMES))
+        for name, field in LATENCY_LEVELS
+    ]
+    times = [_table(("", *(name for name, _ in TOKEN_TIMES)), rows)] if streams(tokens) else []
+    return ["## Tokens", _facts(token_facts(tokens)), *times]
 
 
 def _heading(subject: str, headline: Headline) -> str:
@@ -133,6 +175,16 @@ def _objectives(verdicts: Sequence[ObjectiveVerdict]) -> str:
 def _measurement(verdict: MeasurementVerdict) -> str:
     lines = _bullets([*(f"not valid: {reason}" for reason in verdict.reasons), *verdict.notes])
     return f"Measurement: {verdict.measurement}." + (f"\n\n{lines}" if lines else "")
+
+
+def _scenario(result: ScenarioResult) -> list[str]:
+    rows = [("met" if one.is_met else "not met", RULE_WORDS[one.rule], one.evidence) for one in result.checks]
+    said = [condition_text(result), outcome_text(result), offered_as_text(result), NOT_OFFICIAL, *result.notes]
+    return [
+        f"## {_escaped(scenario_title(result))}",
+        _bullets([line for line in said if line]),
+        _table(("", "rule", "evidence"), rows),
+    ]
 
 
 def _bullets(lines: Sequence[str]) -> str:

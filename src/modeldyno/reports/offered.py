@@ -28,7 +28,12 @@ def offered_text(asked: Workload) -> str:
 
 
 def rows_text(asked: Workload) -> str:
-    """`1 row each`, or `1 row 90.0 %, 32 rows 10.0 %`; of a mix of many sizes, their mean and range."""
+    """`1 row each`, or `1 row 90.0 %, 32 rows 10.0 %`; of a mix of many sizes, their mean and range.
+
+    Kinds of a mix come with their shares: `search.http 90.0 %, add.http 10.0 %`.
+    """
+    if asked.kind_mix:
+        return ", ".join(f"{one.kind} {format_fraction(one.share)}" for one in asked.kind_mix)
     mix = asked.row_mix
     if not mix:
         return f"{plural(asked.rows_per_request, 'row')} each"

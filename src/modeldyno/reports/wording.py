@@ -8,6 +8,7 @@ ANSWER_WORDS: dict[Answer, str] = {"pass": "pass", "fail": "fail", "cannot_tell"
 LIBRARY_NAMES = {"sklearn": "scikit-learn", "onnx": "ONNX"}
 SPLIT_PARTS = (
     ("client wait", "client_wait_ns"),
+    ("connect", "connect_ns"),
     ("transmission", "transmission_ns"),
     ("server queue", "server_queue_ns"),
     ("preprocessing", "preprocessing_ns"),

@@ -1,6 +1,6 @@
 """From an HTTP request to what answers it: the endpoints of the Open Inference Protocol v2."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from urllib.parse import quote, unquote
 
@@ -18,6 +18,7 @@ from modeldyno.wire.v2_documents import (
     encode_model_metadata,
     encode_server_metadata,
 )
+from modeldyno.wire.v2_statistics import encode_statistics
 
 _READ = (b"GET", b"HEAD")
 _POST = (b"POST",)
@@ -69,6 +70,8 @@ class Router:
                 endpoint = (_READ, self._answer_ready)
             case ["v2", "repository", "index"]:
                 endpoint = (_POST, partial(self._answer_index, request))
+            case ["v2", "models", "stats"] if self._plane.find("stats") is None:
+                endpoint = (_READ, partial(_answer_statistics, list(self._plane)))
             case ["v2", "models", name, "versions", version, *rest]:
                 endpoint = self._find_model(name, version, rest, request)
             case ["v2", "models", name, *rest]:
@@ -78,14 +81,21 @@ class Router:
         return endpoint
 
     def _find_model(self, name: str, version: str | None, rest: list[str], request: HttpRequest) -> _Endpoint:
-        if rest not in ([], ["ready"], ["infer"]):
+        if rest not in ([], ["ready"], ["infer"], ["stats"]):
             return _READ, None
         service = self._plane.find(name, version)
         if service is None:
             return (request.method,), partial(self._answer_unknown, name, version)
-        if rest == ["infer"]:
-            return _POST, partial(_infer, service, request)
-        return _READ, self._answer_ready if rest else partial(self._answer_model, service)
+        match rest:
+            case ["infer"]:
+                return _POST, partial(_infer, service, request)
+            case ["ready"]:
+                return _READ, self._answer_ready
+            case ["stats"]:
+                of_name = [one for one in self._plane if one.model.name == name]
+                return _READ, partial(_answer_statistics, of_name if version is None else [service])
+            case _:
+                return _READ, partial(self._answer_model, service)
 
     def _answer_unknown(self, name: str, version: str | None, exchange: Exchange) -> None:
         versions = self._plane.versions(name)
@@ -124,6 +134,10 @@ class Router:
 
 def _answer_live(exchange: Exchange) -> None:
     exchange.respond(200, LIVE)
+
+
+def _answer_statistics(services: Sequence[ModelService], exchange: Exchange) -> None:
+    exchange.respond(200, encode_statistics(service.statistics() for service in services))
 
 
 def _infer(service: ModelService, request: HttpRequest, exchange: Exchange) -> None:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from modeldyno.clock import Clock
 from modeldyno.protocols import Session, Tensors
 from modeldyno.records.deployment import Deployment
+from modeldyno.records.model_statistics import ModelStatistics
 from modeldyno.records.signature import DATATYPES, Signature
 from modeldyno.server.batcher import Batcher
 from modeldyno.server.call import Answer, Call, Refusal, Reply, ServerTimes
 from modeldyno.server.instance import Computed, Loop
+from modeldyno.server.model_counts import ModelCounts
 from modeldyno.server.tally import Tally
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.v2_request import InferRequestDecoder
@@ -41,6 +43,7 @@ class ModelService:
         self.model = model
         self._clock = clock
         self._tally = tally
+        self._counts = ModelCounts(clock)
         self._decoder = InferRequestDecoder(signature)
         self._encoder = InferResponseEncoder(model.name, model.version, signature)
         self._dtypes = {spec.name: DATATYPES[spec.datatype] for spec in signature.outputs}
@@ -82,6 +85,10 @@ class ModelService:
             self._tally.cancelled += 1
             self._batcher.cancel(call)
 
+    def statistics(self) -> ModelStatistics:
+        """What became of the requests so far, and how long they took."""
+        return self._counts.statistics(self.model.name, self.model.version)
+
     def close(self, until_ns: int) -> None:
         """End the instances' threads, waiting for them until then."""
         self._batcher.close(until_ns)
@@ -93,7 +100,8 @@ class ModelService:
             )
             self._fail(calls, f"the model failed: {type(computed.error).__name__}")
             return
-        problem = self._find_defect(computed.outputs, sum(call.request.rows for call in calls))
+        rows = sum(call.request.rows for call in calls)
+        problem = self._find_defect(computed.outputs, rows)
         if problem:
             _LOG.error("model %r: %s", self.model.name, problem)
             self._fail(calls, problem)
@@ -107,12 +115,18 @@ class ModelService:
                     outputs = {wish.name: outputs[wish.name][start:stop] for wish in call.request.wishes}
                 self._answer(call, outputs, computed)
             start = stop
+        self._counts.count_batch(
+            rows,
+            input_ns=sum(call.queued_ns - call.started_ns for call in calls),
+            began_ns=computed.began_ns,
+            ended_ns=computed.ended_ns,
+        )
 
     def _answer(self, call: Call, outputs: Tensors, computed: Computed) -> None:
         try:
             body = self._encoder.encode(call.request, outputs)
         except WireError as problem:
-            self._tally.failed += 1
+            self._count_failure(call)
             call.reply(Refusal(problem.status, problem.message))
             return
         times = ServerTimes(
@@ -122,13 +136,18 @@ class ModelService:
             self._clock.now_ns() - computed.ended_ns,
         )
         self._tally.answered += 1
+        self._counts.count_answer(times, call.request.rows)
         call.reply(Answer(body, times))
 
     def _fail(self, calls: list[Call], message: str) -> None:
         for call in calls:
             if not call.is_cancelled:
-                self._tally.failed += 1
+                self._count_failure(call)
                 call.reply(Refusal(500, message))
+
+    def _count_failure(self, call: Call) -> None:
+        self._tally.failed += 1
+        self._counts.count_failure(call.started_ns)
 
     def _find_defect(self, outputs: Tensors, rows: int) -> str | None:
         """What is wrong with the outputs of a batch; an answer split wrongly would be somebody else's."""

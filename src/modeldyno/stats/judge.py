@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from modeldyno.records.answers import AnswersChecked
 from modeldyno.records.objective import Objective
 from modeldyno.records.observation import ServerUse
 from modeldyno.records.requests import Outcome
 from modeldyno.records.run import Floor, Summary
 from modeldyno.records.verdict import MeasurementVerdict
 from modeldyno.records.workload import EffectiveWorkload, Workload
+from modeldyno.stats.answers import judge_answers
 from modeldyno.stats.objectives import judge_objective
 from modeldyno.stats.steadiness import (
     TooShortError,
@@ -20,6 +22,7 @@ from modeldyno.stats.steadiness import (
     find_trend,
 )
 from modeldyno.stats.summary import measured_rows, response_times
+from modeldyno.stats.token_notes import note_tokens
 from modeldyno.stats.validity import (
     check_client_cpu,
     check_count,
@@ -39,7 +42,7 @@ _CHANGING = ("ramp", "step", "spike", "replay")
 _LONGER = "run longer, or warm up longer (--warmup)"
 
 
-def judge_run(
+def judge_run(  # noqa: PLR0913 - all but five are keyword-only
     summary: Summary,
     requests: np.ndarray,
     workload: Workload,
@@ -49,6 +52,8 @@ def judge_run(
     interrupted: bool,
     floor: Floor | None = None,
     server: ServerUse | None = None,
+    tokens: np.ndarray | None = None,
+    answers: AnswersChecked | None = None,
 ) -> MeasurementVerdict:
     """Whether a run can be believed, and each objective that a run can answer.
 
@@ -65,6 +70,8 @@ def judge_run(
         interrupted: whether the user stopped the run.
         floor: the instrument's own on this machine, when it is known.
         server: what the server's processes used, when they could be looked at.
+        tokens: stamps of the pieces of a language model's answers, `TOKEN_DTYPE`.
+        answers: what came of the answers that were expected.
     """
     rows = measured_rows(requests)
     reasons = []
@@ -77,17 +84,29 @@ def judge_run(
     if not interrupted:
         found.append(check_users(rows, workload) if workload.is_closed else check_not_sent(rows))
     reasons += [reason for reason in found if reason]
-    beyond, beside = check_floor(summary, workload, floor, is_held_up=any(held_up))
+    beyond, beside = check_floor(summary, workload, floor, workers=effective.workers, is_held_up=any(held_up))
     reasons += beyond
     unsteady, notes = _check_steadiness(rows, workload)
+    right = judge_answers(requests, answers)
     return MeasurementVerdict(
         measurement="invalid" if reasons or unsteady else "valid",
         reasons=(*reasons, *unsteady),
-        notes=(*notes, *note_conditions(summary, effective, workload), *beside, *note_server(server)),
-        objectives=tuple(
+        notes=(
+            *notes,
+            *note_conditions(summary, effective, workload),
+            *beside,
+            *note_server(server),
+            *note_tokens(summary, workload),
+        ),
+        objectives=(() if right is None else (right,))
+        + tuple(
             answer
             for one in objectives
-            if (answer := judge_objective(one, rows=rows, summary=summary, workload=workload, effective=effective))
+            if (
+                answer := judge_objective(
+                    one, rows=rows, summary=summary, workload=workload, effective=effective, tokens=tokens
+                )
+            )
         ),
     )
 

@@ -1,4 +1,4 @@
-"""What the server used in the measured phase, from samples of its processes and of its metrics."""
+"""What the server used in the measured phase, from samples of its processes, of the GPUs and of its metrics."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from modeldyno.records.observation import MetricChange, MetricSample, ObservedProcess, ServerUse
+from modeldyno.records.observation import Gpu, GpuUse, MetricChange, MetricSample, ObservedProcess, ServerUse
 from modeldyno.records.requests import Outcome
 
 MOST_CHANGES = 8
@@ -35,17 +35,16 @@ def summarise_server(
     Growing counts are interpolated linearly to the ends of the phase, so that a phase of a second is not off by a
     whole interval between samples.
     """
-    window = measured_window(requests)
-    if window is None or len(observations) < 2:
+    ends = _ends_of(observations, measured_window(requests))
+    if ends is None:
         return None
-    start, end = max(window[0], int(observations["moment_ns"][0])), min(window[1], int(observations["moment_ns"][-1]))
-    if end <= start:
-        return None
+    start, end = ends
     inside = observations[(observations["moment_ns"] >= start) & (observations["moment_ns"] <= end)]
     seen = inside if len(inside) else observations
     seconds = (end - start) / 1e9
     cpu_ns = _growth(observations, "cpu_ns", start, end)
-    answered = int((requests["measured"] & (requests["outcome"] == Outcome.OK)).sum())
+    answered = _answered(requests)
+    joules = _growth(observations, "energy_uj", start, end) / 1e6
     has_quota, has_energy = observations["throttled_ns"][-1] >= 0, observations["energy_uj"][-1] >= 0
     return ServerUse(
         processes=tuple(processes),
@@ -61,8 +60,55 @@ def summarise_server(
         involuntary_switches_per_s=_growth(observations, "involuntary_switches", start, end) / seconds,
         throttled_ns=round(_growth(observations, "throttled_ns", start, end)) if has_quota else None,
         throttled_periods=round(_growth(observations, "throttled_periods", start, end)) if has_quota else None,
-        energy_joules=_growth(observations, "energy_uj", start, end) / 1e6 if has_energy else None,
+        energy_joules=joules if has_energy else None,
+        energy_joules_per_request=joules / answered if has_energy and answered else None,
     )
+
+
+def summarise_gpus(samples: np.ndarray, requests: np.ndarray, gpus: Sequence[Gpu]) -> tuple[GpuUse, ...]:
+    """The samples (`GPU_DTYPE`) of each GPU within the measured phase; without those that were not seen in it."""
+    window, answered = measured_window(requests), _answered(requests)
+    found = (_gpu_use(samples[samples["gpu"] == gpu.index], window, answered, gpu) for gpu in gpus)
+    return tuple(one for one in found if one is not None)
+
+
+def _gpu_use(samples: np.ndarray, window: tuple[int, int] | None, answered: int, gpu: Gpu) -> GpuUse | None:
+    ends = _ends_of(samples, window)
+    if ends is None:
+        return None
+    start, end = ends
+    inside = samples[(samples["moment_ns"] >= start) & (samples["moment_ns"] <= end)]
+    seen = inside if len(inside) else samples
+    utilisation, memory, power = (_told(seen[name]) for name in ("utilisation", "memory_bytes", "power_mw"))
+    joules = _growth(samples, "energy_mj", start, end) / 1e3 if len(_told(samples["energy_mj"])) else None
+    watts = float(power.mean()) / 1e3 if len(power) else None
+    return GpuUse(
+        gpu=gpu,
+        samples=len(inside),
+        utilisation=float(utilisation.mean()) if len(utilisation) else None,
+        utilisation_peak=float(utilisation.max()) if len(utilisation) else None,
+        memory_peak_bytes=int(memory.max()) if len(memory) else None,
+        power_watts=joules / (end - start) * 1e9 if joules is not None else watts,
+        energy_joules=joules,
+        energy_joules_per_request=joules / answered if joules is not None and answered else None,
+    )
+
+
+def _told(values: np.ndarray) -> np.ndarray:
+    """All of them, or none when the GPU was silent at a moment: a mean over the others would be of other moments."""
+    return values.astype(np.float64) if (values >= 0).all() else np.empty(0)
+
+
+def _answered(requests: np.ndarray) -> int:
+    return int((requests["measured"] & (requests["outcome"] == Outcome.OK)).sum())
+
+
+def _ends_of(samples: np.ndarray, window: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Where samples and measured phase begin and end together; None where they do not meet."""
+    if window is None or len(samples) < 2:
+        return None
+    start, end = max(window[0], int(samples["moment_ns"][0])), min(window[1], int(samples["moment_ns"][-1]))
+    return (start, end) if end > start else None
 
 
 def _growth(observations: np.ndarray, name: str, start: int, end: int) -> float:

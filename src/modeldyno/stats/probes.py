@@ -13,14 +13,16 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from modeldyno.records.capacity import ProbeAnswer, ProbeVerdict
-from modeldyno.records.objective import Objective
+from modeldyno.records.objective import TOKEN_LATENCY_METRICS, Objective
 from modeldyno.records.requests import Outcome
 from modeldyno.records.verdict import ObjectiveVerdict
 from modeldyno.records.workload import EffectiveWorkload, Workload
+from modeldyno.stats.answers import judge_answers
 from modeldyno.stats.exceedance import largest_share
 from modeldyno.stats.objectives import judge_objective
 from modeldyno.stats.steadiness import TooShortError, find_growing_backlog, find_level_shift, find_trend
 from modeldyno.stats.summary import measured_rows, response_times, summarise
+from modeldyno.stats.tokens import NO_TOKENS, series_of
 from modeldyno.stats.validity import check_client_cpu, check_count, check_lateness, check_not_sent, check_rate
 from modeldyno.units import format_fraction
 
@@ -31,6 +33,7 @@ queue at moderate load about every second request tells something new."""
 _NO_FAILURE = 3.7
 """-ln 0.025: as many requests over the limit without a failure show an error rate below it."""
 _ALL_CONNECTIONS = 0.9
+_MOMENTS = ("planned_ns", "sent_ns", "first_byte_ns", "first_token_ns", "last_token_ns", "done_ns")
 
 
 class ProbeRun(NamedTuple):
@@ -46,8 +49,9 @@ def requests_needed(objectives: Sequence[Objective]) -> int:
     """About how many requests the most demanding objective needs to pass, on a service at moderate load."""
     needed = [100]
     for one in objectives:
-        if one.metric in _FRACTIONS:
-            rarity = min(_FRACTIONS[one.metric], 1 - _FRACTIONS[one.metric])
+        fraction = _fraction(one)
+        if fraction is not None:
+            rarity = min(fraction, 1 - fraction)
             needed.append(round(_EVIDENCE_OF_P / rarity))
         elif one.metric == "error_rate" and one.limit:
             needed.append(round(_NO_FAILURE / one.limit))
@@ -63,7 +67,7 @@ def joined_rows(runs: Sequence[ProbeRun]) -> np.ndarray:
         if not len(rows):
             continue
         shift = start_ns - int(rows["planned_ns"].min())
-        for field in ("planned_ns", "sent_ns", "first_byte_ns", "done_ns"):
+        for field in _MOMENTS:
             rows[field] = np.where(rows[field] >= 0, rows[field] + shift, rows[field])
         start_ns = int(max(rows["planned_ns"].max(), rows["done_ns"].max())) + 1_000_000_000
         parts.append(rows)
@@ -74,11 +78,15 @@ def judge_probe(runs: Sequence[ProbeRun], objectives: Sequence[Objective]) -> Pr
     """The answer of all runs at one rate together.
 
     The objectives are held against one-sided bounds over all runs, as `judge_objective` does. Steadiness and the
-    client are judged on the latest run: the earlier ones were judged when they were the latest.
+    client are judged on the latest run: the earlier ones were judged when they were the latest. A single wrong answer
+    fails, whatever the objectives are.
     """
     latest = runs[-1]
     rows = measured_rows(latest.requests)
     objective_verdicts = _judge_objectives(runs, objectives)
+    wrong = judge_answers(np.concatenate([one.requests for one in runs]), None)
+    if wrong is not None:
+        return ProbeVerdict(answer="fail", reason=wrong.evidence, leans_to_pass=False, objectives=objective_verdicts)
     answer, reason = _answer(rows, latest, objective_verdicts, is_first_look=len(runs) == 1)
     pooled = joined_rows(runs)
     leans = all(
@@ -103,11 +111,12 @@ def _judge_objectives(runs: Sequence[ProbeRun], objectives: Sequence[Objective])
 
 def _by_share(objective: Objective, verdict: ObjectiveVerdict, rows: np.ndarray) -> ObjectiveVerdict:
     """A percentile that cannot be told passes all the same when few enough requests are over its limit."""
-    if verdict.verdict != "cannot_tell" or objective.metric not in _FRACTIONS:
+    fraction = _fraction(objective)
+    if verdict.verdict != "cannot_tell" or fraction is None:
         return verdict
-    fraction, response_ns = _FRACTIONS[objective.metric], response_times(rows)
-    is_over = _over(objective, response_ns)
-    share = largest_share(is_over, response_ns, fraction)
+    values_ns = _values(objective, rows)
+    is_over = _over(objective, values_ns)
+    share = largest_share(is_over, values_ns, fraction)
     if share >= 1 - fraction:
         return verdict
     evidence = (
@@ -117,8 +126,20 @@ def _by_share(objective: Objective, verdict: ObjectiveVerdict, rows: np.ndarray)
     return replace(verdict, verdict="pass", evidence=evidence)
 
 
-def _over(objective: Objective, response_ns: NDArray[np.float64]) -> NDArray[np.bool_]:
-    return np.array([not objective.is_met_by(value) for value in response_ns.tolist()], np.bool_)
+def _fraction(objective: Objective) -> float | None:
+    """Of the percentile that is limited; None for a limit on anything else."""
+    return _FRACTIONS.get(TOKEN_LATENCY_METRICS.get(objective.metric, ("", objective.metric))[1])
+
+
+def _values(objective: Objective, rows: np.ndarray) -> NDArray[np.float64]:
+    """What its percentile is of: response times, first tokens or times per token."""
+    if objective.metric in TOKEN_LATENCY_METRICS:
+        return series_of(TOKEN_LATENCY_METRICS[objective.metric][0], rows, NO_TOKENS)
+    return response_times(rows)
+
+
+def _over(objective: Objective, values_ns: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.array([not objective.is_met_by(value) for value in values_ns.tolist()], np.bool_)
 
 
 def _answer(
@@ -200,7 +221,7 @@ def _leans_to_pass(objective: Objective, verdict: ObjectiveVerdict, rows: np.nda
         return verdict.verdict == "pass"
     if verdict.measured is not None:
         return objective.is_met_by(verdict.measured.value)
-    values = response_times(rows)
-    if objective.metric not in _FRACTIONS or not len(values):
+    fraction, values = _fraction(objective), _values(objective, rows)
+    if fraction is None or not len(values):
         return False
-    return float(_over(objective, values).mean()) <= 1 - _FRACTIONS[objective.metric]
+    return float(_over(objective, values).mean()) <= 1 - fraction

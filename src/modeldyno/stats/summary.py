@@ -5,30 +5,44 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from modeldyno.records.grpc_status import status_name
+from modeldyno.records.model_statistics import ModelActivity
 from modeldyno.records.objective import LATENCY_METRICS, Objective
 from modeldyno.records.requests import Outcome
-from modeldyno.records.run import ResponseSplit, Summary
+from modeldyno.records.run import KindSummary, Summary
 from modeldyno.records.workload import Workload
 from modeldyno.stats.quantiles import rank_autocorrelation_time, summarise_latency
+from modeldyno.stats.split import split_response
+from modeldyno.stats.tokens import NO_TOKENS, meets_token_limits, summarise_tokens
 
 Floats = NDArray[np.float64]
 
 
-def summarise(requests: np.ndarray, workload: Workload, objectives: Sequence[Objective]) -> Summary:
+def summarise(
+    requests: np.ndarray,
+    workload: Workload,
+    objectives: Sequence[Objective],
+    *,
+    activity: ModelActivity | None = None,
+    tokens: np.ndarray | None = None,
+) -> Summary:
     """The measured phase in numbers.
 
     Args:
         requests: rows of `REQUEST_DTYPE`, in any order; warm-up rows are left out.
         workload: what was asked.
         objectives: the latency limits among them define goodput.
+        activity: what the server counted meanwhile, for the split where its answers say nothing of their times.
+        tokens: rows of `TOKEN_DTYPE`, of a language model whose answers came in pieces.
     """
+    tokens = NO_TOKENS if tokens is None else tokens
     rows = measured_rows(requests)
-    answered = rows[rows["outcome"] == Outcome.OK]
-    sent = rows[rows["sent_ns"] >= 0]
+    answered = _those(rows, rows["outcome"] == Outcome.OK)
+    sent = _those(rows, rows["sent_ns"] >= 0)
     response_ns = response_times(rows)
     duration_ns = _duration_ns(rows)
     seconds = duration_ns / 1e9
-    good = _good_requests(response_ns, objectives)
+    good = _good_requests(rows, tokens, objectives)
     return Summary(
         requests=len(rows),
         answered=len(answered),
@@ -44,26 +58,51 @@ def summarise(requests: np.ndarray, workload: Workload, objectives: Sequence[Obj
         response_time=summarise_latency(response_ns),
         service_time=summarise_latency(answered["done_ns"] - answered["sent_ns"]),
         lateness=summarise_latency(sent["sent_ns"] - sent["planned_ns"]),
-        split=_split(answered),
+        split=split_response(answered, activity),
         autocorrelation_time=rank_autocorrelation_time(response_ns),
+        kinds=_kinds(rows, workload),
+        tokens=summarise_tokens(rows, requests, tokens) if workload.has_tokens else None,
+    )
+
+
+def _kinds(rows: np.ndarray, workload: Workload) -> tuple[KindSummary, ...]:
+    """Of a mix of kinds or of sizes; a kind of which nothing was due is left out."""
+    if workload.kind_mix:
+        groups = [(one.kind, rows[rows["kind"] == place]) for place, one in enumerate(workload.kind_mix)]
+    else:
+        sizes = [one.rows for one in workload.row_mix]
+        groups = [("1 row" if size == 1 else f"{size:,} rows", rows[rows["rows"] == size]) for size in sizes]
+    return tuple(
+        KindSummary(
+            kind=kind,
+            requests=len(some),
+            answered=int((some["outcome"] == Outcome.OK).sum()),
+            failures=count_failures(some),
+            response_time=summarise_latency(response_times(some)),
+        )
+        for kind, some in groups
+        if len(some)
     )
 
 
 def measured_rows(requests: np.ndarray) -> np.ndarray:
-    """The rows of the measured phase in the order in which they were planned."""
-    rows = requests[requests["measured"]]
-    return np.asarray(rows[np.argsort(rows["planned_ns"], kind="stable")])
+    """The rows of the measured phase in the order in which they were planned; a view of `requests` where it can be."""
+    rows = _those(requests, requests["measured"])
+    planned = rows["planned_ns"]
+    if (planned[1:] >= planned[:-1]).all():
+        return rows
+    return np.asarray(rows[np.argsort(planned, kind="stable")])
 
 
 def response_times(rows: np.ndarray) -> Floats:
     """Done minus planned in ns; +inf for every failure and what was never sent; what the user cut off is left out."""
-    judged = rows[rows["outcome"] != Outcome.INTERRUPTED]
-    took_ns = (judged["done_ns"] - judged["planned_ns"]).astype(np.float64)
-    return np.where(judged["outcome"] == Outcome.OK, took_ns, np.inf)
+    outcome = rows["outcome"]
+    took_ns = np.where(outcome == Outcome.OK, (rows["done_ns"] - rows["planned_ns"]).astype(np.float64), np.inf)
+    return np.asarray(took_ns[outcome != Outcome.INTERRUPTED], np.float64)
 
 
 def count_failures(rows: np.ndarray) -> dict[str, int]:
-    """Failures by kind: `timeout`, `http_503`, `refused`, `disconnected`, `malformed`, `not_sent`."""
+    """Failures by kind: `timeout`, `http_503`, `grpc_unavailable`, `refused`, `malformed`, ..."""
     counts: dict[str, int] = {}
     for outcome in Outcome:
         if outcome in (Outcome.OK, Outcome.INTERRUPTED):
@@ -72,6 +111,10 @@ def count_failures(rows: np.ndarray) -> dict[str, int]:
         if outcome == Outcome.HTTP_ERROR:
             statuses, numbers = np.unique(of_kind["status"], return_counts=True)
             counts |= {f"http_{status}": int(number) for status, number in zip(statuses, numbers, strict=True)}
+        elif outcome == Outcome.GRPC_ERROR:
+            codes, numbers = np.unique(of_kind["status"], return_counts=True)
+            names = [f"grpc_{status_name(int(code)).lower()}" for code in codes]
+            counts |= dict(zip(names, numbers.tolist(), strict=True))
         elif len(of_kind):
             counts[outcome.name.lower()] = len(of_kind)
     return counts
@@ -84,6 +127,11 @@ def rate_of(moments_ns: np.ndarray) -> float:
     return _per(len(moments_ns) - 1, float(moments_ns.max() - moments_ns.min()) / 1e9)
 
 
+def _those(rows: np.ndarray, are_meant: NDArray[np.bool_]) -> np.ndarray:
+    # Of a million rows a copy takes 150 MB and a third of a second, and mostly all are meant.
+    return rows if are_meant.all() else np.asarray(rows[are_meant])
+
+
 def _per(count: int, seconds: float) -> float:
     return count / seconds if seconds > 0 else 0.0
 
@@ -94,40 +142,14 @@ def _duration_ns(rows: np.ndarray) -> int:
     return int(max(rows["planned_ns"].max(), rows["done_ns"].max()) - rows["planned_ns"].min())
 
 
-def _good_requests(response_ns: Floats, objectives: Sequence[Objective]) -> int | None:
+def _good_requests(rows: np.ndarray, tokens: np.ndarray, objectives: Sequence[Objective]) -> int | None:
     """Requests that met every latency limit; None without one. A limit on p99 is one on each request here."""
-    good = np.isfinite(response_ns)
-    limits = 0
-    for one in objectives:
-        if one.metric in LATENCY_METRICS and one.limit is not None:
-            limits += 1
-            good &= response_ns < one.limit if one.comparison == "<" else response_ns <= one.limit
-    return int(good.sum()) if limits else None
-
-
-def _split(answered: np.ndarray) -> ResponseSplit | None:
-    if not len(answered):
+    limits = [one for one in objectives if one.limit is not None and one.kind in ("latency", "token_latency")]
+    if not limits:
         return None
-    response = float((answered["done_ns"] - answered["planned_ns"]).mean())
-    client_wait = float((answered["sent_ns"] - answered["planned_ns"]).mean())
-    total = _reported_mean(answered["server_total_ns"])
-    transmission = None if total is None else response - client_wait - total
-    parts = {
-        "server_queue_ns": _reported_mean(answered["server_queue_ns"]),
-        "preprocessing_ns": _reported_mean(answered["server_preprocess_ns"]),
-        "inference_ns": _reported_mean(answered["server_inference_ns"]),
-        "postprocessing_ns": _reported_mean(answered["server_postprocess_ns"]),
-    }
-    known = client_wait + (transmission or 0.0) + sum(part or 0.0 for part in parts.values())
-    return ResponseSplit(
-        response_ns=response,
-        client_wait_ns=client_wait,
-        transmission_ns=transmission,
-        unaccounted_ns=response - known,
-        **parts,
-    )
-
-
-def _reported_mean(times_ns: np.ndarray) -> float | None:
-    # A part that some answers lack has no mean over the answered requests; one over the others would not add up.
-    return float(times_ns.mean()) if (times_ns >= 0).all() else None
+    judged = rows[rows["outcome"] != Outcome.INTERRUPTED]
+    response_ns, good = response_times(judged), meets_token_limits(judged, tokens, limits)
+    for one in limits:
+        if one.limit is not None and one.metric in LATENCY_METRICS:
+            good &= response_ns < one.limit if one.comparison == "<" else response_ns <= one.limit
+    return int(good.sum())

@@ -166,18 +166,20 @@ def _offset(summary: Summary, workload: Workload) -> float:
 
 
 def check_floor(
-    summary: Summary, workload: Workload, floor: Floor | None, *, is_held_up: bool
+    summary: Summary, workload: Workload, floor: Floor | None, *, workers: int, is_held_up: bool
 ) -> tuple[list[str], list[str]]:
     """Reasons and notes from the distance to what the instrument itself costs on this machine.
 
     A rate beyond the highest that the client has shown here spoils a run only when the client was really held up in
     it (`is_held_up`): the floor was measured on another day, and with one sending process.
     """
+    if workload.protocol == "null":
+        return [], []  # it is itself what the instrument costs
     if floor is None:
         return [], ["what the instrument itself costs here is not known: dyno doctor measures it"]
     reasons: list[str] = []
     notes: list[str] = []
-    highest = floor.highest_rate_per_s * workload.workers
+    highest = floor.highest_rate_per_s * workers
     if workload.rate_per_s > highest > 0:
         beyond = (
             f"{format_rate(workload.rate_per_s)} were asked, more than the {format_rate(highest)} that this client has "

@@ -1,8 +1,9 @@
 """A server that does nothing but answer: `python -m modeldyno.testing.null_server --port 0`.
 
-It speaks enough of the Open Inference Protocol for a load generator to find a model and send requests, and answers
-each with the same valid binary tensors, unread. What a client measures against it is the client's own floor. The
-first line on stdout is its URL; it ends on SIGTERM or SIGINT.
+It speaks enough of the Open Inference Protocol and of the OpenAI protocol for a load generator to find a model and
+send requests, and answers each with the same valid answer, unread: binary tensors from the model `null`, JSON from
+`null-json`, a chat streamed in one piece. What a client measures against it is the client's own floor. The first line
+on stdout is its URL; it ends on SIGTERM or SIGINT. `null_grpc_server` is its counterpart.
 """
 
 import argparse
@@ -22,36 +23,52 @@ from modeldyno.wire.v2_request import InferRequest, OutputWish
 from modeldyno.wire.v2_response import InferResponseEncoder
 
 MODEL = "null"
+JSON_MODEL = "null-json"
+STREAMED_TOKENS = 16
 SIGNATURE = Signature(
     inputs=(TensorSpec(name="input", datatype="FP32", shape=("batch", 64)),),
     outputs=(TensorSpec(name="output", datatype="FP32", shape=("batch", 10)),),
 )
 
 
-def _infer_answer() -> bytes:
-    request = InferRequest({}, 1, 64, ((64,),), (OutputWish("output", binary=True),), None)
+def _infer_answer(model: str, *, binary: bool) -> bytes:
+    request = InferRequest({}, 1, 64, ((64,),), (OutputWish("output", binary=binary),), None)
     outputs = {"output": np.zeros((1, 10), np.float32)}
-    body, header_length = InferResponseEncoder(MODEL, "1", SIGNATURE).encode(request, outputs)
-    return format_tensors(body, header_length or 0)
+    body, header_length = InferResponseEncoder(model, "1", SIGNATURE).encode(request, outputs)
+    return format_response(200, body) if header_length is None else format_tensors(body, header_length)
 
 
-def _documents() -> dict[bytes, bytes]:
-    model = f"/v2/models/{MODEL}".encode()
-    return {
+def _chat_answer() -> bytes:
+    pieces = [b'data: {"choices":[{"index":0,"delta":{"content":"word "}}]}\n\n'] * STREAMED_TOKENS
+    end = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+    chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in (*pieces, end, b"data: [DONE]\n\n", b"")]
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head + b"".join(chunks)
+
+
+def _answers() -> dict[bytes, bytes]:
+    answers = {
         b"/v2": format_response(200, encode_server_metadata("modeldyno null server", "1")),
         b"/v2/health/live": format_response(200, LIVE),
         b"/v2/health/ready": format_response(200, READY),
-        model: format_response(200, encode_model_metadata(MODEL, ["1"], "null", SIGNATURE)),
-        model + b"/ready": format_response(200, READY),
+        b"/v1/models": format_response(200, b'{"object":"list","data":[{"id":"null","object":"model"}]}'),
+        b"/v1/chat/completions": _chat_answer(),
     }
+    for name in (MODEL, JSON_MODEL):
+        model = f"/v2/models/{name}".encode()
+        answers |= {
+            model: format_response(200, encode_model_metadata(name, ["1"], "null", SIGNATURE)),
+            model + b"/ready": format_response(200, READY),
+            model + b"/infer": _infer_answer(name, binary=name == MODEL),
+        }
+    return answers
 
 
 class _NullConnection(asyncio.Protocol):
     """Counts the ends of requests and writes as many answers."""
 
-    def __init__(self, infer_answer: bytes, documents: dict[bytes, bytes]) -> None:
-        self._infer_answer = infer_answer
-        self._documents = documents
+    def __init__(self, answers: dict[bytes, bytes]) -> None:
+        self._answers = answers
         self._parser = httptools.HttpRequestParser(self)
         self._target = b""
         self._transport: asyncio.Transport | None = None
@@ -83,11 +100,8 @@ class _NullConnection(asyncio.Protocol):
         """Called by the parser."""
         if self._transport is None:
             return
-        if self._target.endswith(b"/infer"):
-            self._transport.write(self._infer_answer)
-        else:
-            answer = self._documents.get(self._target)
-            self._transport.write(answer or format_response(404, encode_error("the null server has one model: null")))
+        answer = self._answers.get(self._target)
+        self._transport.write(answer or format_response(404, encode_error("the null server has no such path")))
 
 
 async def _serve(host: str, port: int) -> None:
@@ -95,8 +109,8 @@ async def _serve(host: str, port: int) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    infer_answer, documents = _infer_answer(), _documents()
-    server = await loop.create_server(lambda: _NullConnection(infer_answer, documents), host, port)
+    answers = _answers()
+    server = await loop.create_server(lambda: _NullConnection(answers), host, port)
     print(f"http://{host}:{server.sockets[0].getsockname()[1]}", flush=True)  # noqa: T201 - the caller reads it
     await stopped.wait()
     server.close()

@@ -1,5 +1,7 @@
 """The client's side of the Open Inference Protocol v2 (HTTP): requests out, responses in."""
 
+from collections.abc import Mapping
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -50,9 +52,9 @@ def encode_infer_request(
         else:
             tensor["data"] = msgspec.Raw(content)
         described.append(tensor)
-    request: dict[str, object] = {"inputs": described}
-    if request_id is not None:
-        request["id"] = request_id
+    # The id comes first, where a server can take it off and find the rest of the JSON the same in every request.
+    request: dict[str, object] = {} if request_id is None else {"id": request_id}
+    request["inputs"] = described
     if not binary:
         return InferBody(msgspec.json.encode(request), None)
     request["parameters"] = {"binary_data_output": True}
@@ -60,6 +62,23 @@ def encode_infer_request(
     # Padded with JSON whitespace, so that the first tensor lies aligned in the body and need not be copied.
     header += b" " * (-len(header) % _ALIGNMENT)
     return InferBody(b"".join((header, *contents)), len(header))
+
+
+def header_length(headers: Mapping[bytes, bytes]) -> int | None:
+    """The `Inference-Header-Content-Length` of an answer; None without that header.
+
+    Args:
+        headers: names in lower case.
+
+    Raises:
+        WireError: it is no number.
+    """
+    value = headers.get(b"inference-header-content-length")
+    if value is None:
+        return None
+    if not value.isdigit():
+        raise WireError(f"Inference-Header-Content-Length is {value.decode('latin-1')!r}, which is no number")
+    return int(value)
 
 
 def decode_infer_response(body: Buffer, header_length: int | None = None) -> dict[str, NDArray[np.generic]]:

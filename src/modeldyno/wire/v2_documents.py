@@ -6,7 +6,7 @@ import msgspec
 
 from modeldyno.records.signature import Signature, TensorSpec
 
-EXTENSIONS = ("binary_tensor_data",)
+EXTENSIONS = ("binary_tensor_data", "statistics")
 """Triton's `model_repository` is not among them: the index is answered, but nothing can be loaded or unloaded."""
 
 LIVE = b'{"live":true}'

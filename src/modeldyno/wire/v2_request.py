@@ -4,6 +4,7 @@ Sources: the protocol's `inference_rest.md`, and `extension_binary_data.md` for 
 """
 
 import math
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ from modeldyno.wire.v2_tensors import LITTLE_ENDIAN, Buffer, decode_binary, deco
 Parameter = str | int | float | bool | None
 _KNOWN_LAYOUTS = 256
 _KNOWN_HEADER_BYTES = 4096
+_LEADING_ID = re.compile(rb'\{"id":"([ !#-\[\]-~]*)",')
+"""An `id` of plain ASCII without escapes, which is the first member and has another one after it."""
 
 
 class OutputWish(NamedTuple):
@@ -88,8 +91,8 @@ class _Layout(NamedTuple):
 class InferRequestDecoder:
     """Decodes the requests for one model.
 
-    Clients repeat the JSON part of a binary request to the byte, so what was found in it is remembered (a bounded
-    number of them, and none with an id).
+    Clients repeat the JSON part of a binary request to the byte, but for the id, so what was found in it is remembered
+    (a bounded number of them). An id is seen apart when the JSON begins with it, as that of tritonclient does.
     """
 
     def __init__(self, signature: Signature) -> None:
@@ -133,6 +136,9 @@ class InferRequestDecoder:
         return InferRequest(inputs, *layout[2:])
 
     def _recall(self, header: bytes) -> _Layout:
+        match = _LEADING_ID.match(header)
+        if match is not None:
+            header = b"{" + header[match.end() :]
         layout = self._known.get(header)
         if layout is None:
             layout = self._read(header)
@@ -141,7 +147,8 @@ class InferRequestDecoder:
                 if len(self._known) >= _KNOWN_LAYOUTS:
                     self._known.clear()
                 self._known[header] = layout
-        return layout
+        # Of two ids in one object the last one counts, as everywhere in this decoder.
+        return layout if match is None or layout.id is not None else layout._replace(id=match[1].decode())
 
     def _read(self, header: Buffer) -> _Layout:
         try:

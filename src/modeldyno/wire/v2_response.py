@@ -21,7 +21,7 @@ class InferBody(NamedTuple):
 
 
 class InferResponseEncoder:
-    """Encodes the answers of one model; the JSON part of binary answers of the same shape is remembered."""
+    """Encodes the answers of one model; what the JSON part says of binary tensors of the same shape is remembered."""
 
     def __init__(self, name: str, version: str, signature: Signature) -> None:
         self._prefix = b'{"model_name":%b,"model_version":%b' % (
@@ -44,25 +44,25 @@ class InferResponseEncoder:
             for name, binary in wishes
         ]
         is_binary = [binary for _, binary in wishes]
-        if request.id is None and all(is_binary):
+        identity = b"" if request.id is None else b',"id":' + msgspec.json.encode(request.id)
+        if all(is_binary):
             sizes = map(len, contents)
             key = (wishes, *shapes, *sizes)
-            header = self._known.get(key)
-            if header is None:
-                header = self._header(request.id, wishes, shapes, contents)
+            described = self._known.get(key)
+            if described is None:
+                described = self._described(wishes, shapes, contents)
                 if len(self._known) >= _KNOWN_HEADERS:
                     self._known.clear()
-                self._known[key] = header
-            return InferBody(b"".join((header, *contents)), len(header))
-        header = self._header(request.id, wishes, shapes, contents)
-        if not any(is_binary):
-            return InferBody(header, None)
+                self._known[key] = described
+        else:
+            described = self._described(wishes, shapes, contents)
+        length = len(self._prefix) + len(identity) + len(described)
         tensors = [content for content, binary in zip(contents, is_binary, strict=True) if binary]
-        return InferBody(b"".join((header, *tensors)), len(header))
+        body = b"".join((self._prefix, identity, described, *tensors))
+        return InferBody(body, length if any(is_binary) else None)
 
-    def _header(
+    def _described(
         self,
-        request_id: str | None,
         wishes: tuple[OutputWish, ...],
         shapes: list[tuple[int, ...]],
         contents: list[bytes],
@@ -78,5 +78,4 @@ class InferResponseEncoder:
                     b'"parameters":{"binary_data_size":%d}' % len(content) if binary else b'"data":' + content,
                 )
             )
-        identity = b"" if request_id is None else b',"id":' + msgspec.json.encode(request_id)
-        return b'%b%b,"outputs":[%b]}' % (self._prefix, identity, b",".join(tensors))
+        return b',"outputs":[%b]}' % b",".join(tensors)

@@ -200,7 +200,7 @@ def test_the_bar_of_the_split_is_full_and_in_order() -> None:
     rects = list(drawn(split_bar(split)).iter("rect"))
     widths = [float(rect.attrib["width"].rstrip("%")) for rect in rects]
     assert math.isclose(100, sum(widths), abs_tol=0.01)
-    assert [rect.attrib["class"] for rect in rects] == ["p0", "p1", "p2", "p3", "p4", "p5"]
+    assert [rect.attrib["class"] for rect in rects] == ["p0", "p1", "p2", "p3", "p4", "p5", "p6"]
 
 
 def test_parts_that_the_server_does_not_report_stay_unknown() -> None:
@@ -218,7 +218,7 @@ def test_parts_that_the_server_does_not_report_stay_unknown() -> None:
     assert [part.name for part in parts if part.mean_ns is None] == [
         "transmission", "server queue", "preprocessing", "inference", "postprocessing",
     ]  # fmt: skip
-    assert [part.share for part in parts if part.mean_ns is not None] == [0.1, 0.9]
+    assert [part.share for part in parts if part.mean_ns is not None] == [0.1, 0.0, 0.9]
     assert "unaccounted" in split_bar(split)
 
 

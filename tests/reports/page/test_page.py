@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 from msgspec.structs import replace
-from tests.reports import capacities, comparisons, samples
+from tests.reports import capacities, chats, comparisons, samples, scenarios
 from tests.reports.terminal import test_texts as texts
 
 from modeldyno.records.search import Search
@@ -32,6 +32,11 @@ PAGES: dict[str, Callable[[], str]] = {
     "search invalid proof": lambda: whole_search(texts.invalid_proof()),
     "run": lambda: run_page(samples.run(FAILED_ROWS), FAILED_ROWS),
     "run not finished": lambda: run_page(replace(samples.run(), summary=None, verdict=None, effective=None), ROWS[:0]),
+    "run chat": lambda: run_page(chats.run_streamed(), chats.streamed()[0], tokens=chats.streamed()[1]),
+    "run in one piece": lambda: run_page(chats.run_in_one_piece(), chats.streamed()[0]),
+    "run embeddings": lambda: run_page(chats.run_embeddings(), chats.streamed()[0]),
+    "run server valid": lambda: run_page(scenarios.valid_server(), scenarios.ROWS),
+    "run single stream short": lambda: run_page(scenarios.short_single_stream(), scenarios.ROWS),
     "comparison regression": lambda: comparison_page(comparisons.regression()),
     "comparison equal": lambda: comparison_page(comparisons.equals()),
     "comparison undecided": lambda: comparison_page(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.reports import capacities, comparisons, samples
+from tests.reports import capacities, chats, comparisons, samples, scenarios
 
 from modeldyno.records.search import Search
 from modeldyno.records.verdict import MeasurementVerdict
@@ -86,6 +86,14 @@ TEXTS: dict[str, Callable[[], str]] = {
             floor=None,
         )
     ),
+    "run-server-valid": lambda: run_text(scenarios.valid_server()),
+    "run-server-missed": lambda: run_text(scenarios.missed_server()),
+    "run-single-stream-short": lambda: run_text(scenarios.short_single_stream()),
+    "run-multi-stream-valid": lambda: run_text(scenarios.valid_multi_stream()),
+    "run-offline-failed": lambda: run_text(scenarios.failed_offline()),
+    "run-chat": lambda: run_text(chats.run_streamed()),
+    "run-completions": lambda: run_text(chats.run_in_one_piece()),
+    "run-embeddings": lambda: run_text(chats.run_embeddings()),
     "profile": lambda: profile_text(samples.profile()),
     "profile-empty": lambda: profile_text(replace(samples.profile(), points=(), state="interrupted")),
     "model": lambda: model_text(samples.model()),
@@ -105,7 +113,7 @@ TEXTS: dict[str, Callable[[], str]] = {
     "capacity-out-of-budget": lambda: capacity_text(capacities.out_of_budget()),
     "capacity-interrupted": lambda: capacity_text(capacities.interrupted()),
     "checkup": lambda: checkup_text(samples.checkup()),
-    "checkup-all-well": lambda: checkup_text(replace(samples.checkup(), floor=None, findings=())),
+    "checkup-all-well": lambda: checkup_text(replace(samples.checkup(), floors=(), findings=())),
 }
 
 

@@ -5,15 +5,22 @@ from dataclasses import dataclass, field, replace
 from os import PathLike
 
 from modeldyno.api.questions.check import Check
+from modeldyno.api.questions.prompts import Prompts
 from modeldyno.api.questions.template_share import TemplateShare
 from modeldyno.data.lengths import LengthMix
 from modeldyno.loadgen.access import Access
 from modeldyno.loadgen.wiring import Expectations, PreparedRequest, Wiring
+from modeldyno.records.answers import FROM_SERVER
+from modeldyno.records.prompting import Prompting
 from modeldyno.records.signature import Signature
 from modeldyno.records.workload import KindShare, ProtocolName
 
 DISTINCT_REQUESTS = 1024
 """Enough that no cache of the server's processor sees the same row again soon; bounded, for images are large."""
+DISTINCT_ASKED = 128
+"""Instead, when the server is asked each of them before the load, one after the other."""
+DISTINCT_BYTES = 1 << 27
+"""No more of them are made when they take so much together: every sending process holds them all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +49,19 @@ class Ask:
     management_url: str | None = None
     """`torchserve`: where models are listed; port 8081 of the host when None."""
 
+    @property
+    def is_checked_against_server(self) -> bool:
+        """Whether the server's own answers before the load are what is expected."""
+        return self.check is not None and self.check.expected == FROM_SERVER
+
+    @property
+    def most_requests(self) -> int:
+        """How many different requests to prepare at most."""
+        return DISTINCT_ASKED if self.is_checked_against_server else DISTINCT_REQUESTS
+
+    prompts: Prompts | None = None
+    """`openai-*`: what is asked; made prompts when None."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
@@ -55,6 +75,8 @@ class Prepared:
     """Of the data they are made from."""
     description: str | None = None
     """Of the data in words; None for made ones."""
+    prompting: Prompting | None = None
+    """What a language model is asked."""
 
 
 @dataclass(frozen=True, kw_only=True)

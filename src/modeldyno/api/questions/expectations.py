@@ -15,13 +15,12 @@ from modeldyno.errors import DataError, TargetError
 from modeldyno.loadgen.caller import Caller
 from modeldyno.loadgen.readers.expected import DecodeOutputs
 from modeldyno.loadgen.wiring import Expectations, PreparedRequest
+from modeldyno.records.answers import FROM_REQUEST_FILE
 from modeldyno.records.signature import Signature
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.expected import Expectation, encode_expectation, expect_outputs
 from modeldyno.wire.http1_response import HttpResponse
 
-SERVER = "server"
-"""As the name of the expected answers: the server's own."""
 _SUCCESS = ((200, 299),)
 
 
@@ -97,12 +96,14 @@ def answers_of_server(
 
 
 def expectations(check: Check | None, expected: Sequence[Expectation]) -> Expectations:
-    """As the sending processes want them."""
-    check = check or Check(expected="")
+    """As the sending processes want them; without a check a request file may still expect something."""
+    says_more = any(one.has_content for one in expected)
+    check = check or Check(expected=FROM_REQUEST_FILE if says_more else "")
     return Expectations(
         answers=[encode_expectation(one) for one in expected],
         checked_share=check.share,
         tolerance=check.tolerance,
+        source=str(check.expected),
     )
 
 

@@ -4,13 +4,14 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from modeldyno.api.questions.ask import DISTINCT_REQUESTS, Ask, Prepared, Questions
+from modeldyno.api.questions.ask import DISTINCT_BYTES, Ask, Prepared, Questions
 from modeldyno.api.questions.check import Check
-from modeldyno.api.questions.expectations import SERVER, answers_of_server, documents_of_rows, expectations
+from modeldyno.api.questions.expectations import answers_of_server, documents_of_rows, expectations
 from modeldyno.data.columns import Columns, read_columns
 from modeldyno.errors import DataError, InputError, UsageError
 from modeldyno.loadgen.caller import Caller
 from modeldyno.loadgen.wiring import PreparedRequest, Wiring
+from modeldyno.records.answers import FROM_SERVER
 from modeldyno.records.files import digest_bytes
 from modeldyno.records.workload import KindShare
 from modeldyno.seeds import child_generator
@@ -69,11 +70,18 @@ def _prepare(url: str, ask: Ask, templates: dict[str, Template], seed: int) -> P
     requests: list[PreparedRequest] = []
     expected: list[Expectation] = []
     for name, template in templates.items():
-        rows = _rows_for(name, template, columns, DISTINCT_REQUESTS // len(templates))
+        rows = _rows_for(name, template, columns, ask.most_requests // len(templates))
         kind = name if len(templates) > 1 else ""
-        requests += [_filled(name, template, columns, row, seed)._replace(kind=kind) for row in rows]
-        expected += _expected(template, ask.check, columns, rows)
-    if ask.check is not None and ask.check.expected == SERVER:
+        filled: list[PreparedRequest] = []
+        size = 0
+        for row in rows:
+            filled.append(_filled(name, template, columns, row, seed)._replace(kind=kind))
+            size += len(filled[-1].body)
+            if size >= DISTINCT_BYTES // len(templates):
+                break
+        requests += filled
+        expected += _expected(template, ask.check, columns, rows[: len(filled)])
+    if ask.is_checked_against_server:
         expected = answers_of_server(Caller(url, ask.access), requests, None, expected)
     total = math.fsum(one.weight for one in ask.templates)
     return Prepared(
@@ -139,7 +147,7 @@ def _content(path: Path, row: int) -> bytes:
 
 def _expected(template: Template, check: Check | None, columns: Columns | None, rows: range) -> list[Expectation]:
     given = [Expectation()] * len(rows)
-    if check is not None and check.expected != SERVER:
+    if check is not None and check.expected != FROM_SERVER:
         if columns is None:
             raise UsageError("expected answers need the data that they are the answers to", hint="--data FILE")
         given = documents_of_rows(check, rows, columns.rows)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from modeldyno.api.in_process_worker import HEADER_LENGTH_BYTES
 from modeldyno.api.questions.ask import Ask, Prepared, Questions
-from modeldyno.api.questions.v2 import dataset_for, starts_of
+from modeldyno.api.questions.tensors import prepare_tensors
 from modeldyno.deployment.bundle import open_bundle
 from modeldyno.loadgen.wiring import PreparedRequest, Wiring
+from modeldyno.protocols import Tensors
 from modeldyno.wire.v2_client import encode_infer_request
 
 
@@ -16,18 +17,14 @@ def in_process_questions(source: str, ask: Ask) -> Questions:
     directory = Path(source).absolute()
     bundle = open_bundle(directory)
 
+    def encode(number: int, inputs: Tensors, size: int) -> PreparedRequest:  # noqa: ARG001 - the signature of `Encode`
+        encoded = encode_infer_request(inputs, bundle.signature)
+        length = (encoded.header_length or 0).to_bytes(HEADER_LENGTH_BYTES, "little")
+        return PreparedRequest(length + encoded.body, (), size)
+
     def make(sizes: Sequence[int], seed: int) -> Prepared:
-        dataset = dataset_for(ask, bundle.signature, sizes, seed)
-        requests = []
-        for size, start in starts_of(dataset, *sizes):
-            encoded = encode_infer_request(dataset.inputs(start, start + size), bundle.signature)
-            length = (encoded.header_length or 0).to_bytes(HEADER_LENGTH_BYTES, "little")
-            requests.append(PreparedRequest(length + encoded.body, (), size))
-        return Prepared(
-            requests=requests,
-            digest=dataset.digest,
-            description=None if ask.data is None else dataset.describe(),
-        )
+        prepared, _ = prepare_tensors(ask, bundle.signature, sizes, seed, encode=encode)
+        return prepared
 
     return Questions(
         protocol="in-process",

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from modeldyno.api.questions.ask import Ask, Prepared, Questions
-from modeldyno.api.questions.expectations import SERVER, outputs_of_rows
+from modeldyno.api.questions.expectations import outputs_of_rows
 from modeldyno.api.questions.tensors import checked, prepare_tensors, starts_of
 from modeldyno.data.columns import read_columns
 from modeldyno.errors import TargetError, UsageError
@@ -74,7 +74,8 @@ def _served(caller: Caller, base: str, signature: str) -> ServedSignature:
         raise TargetError(
             f"{caller.url} does not tell of the model {base.rpartition('/')[2]!r}",
             why=f"status {reply.status}: {why}",
-            hint="check the name, and that the port is the one of --rest_api_port (8501)",
+            hint="check the name and the port (--rest_api_port, 8501); a server without metadata can be "
+            "loaded from a request file: --request FILE.http",
         )
     try:
         return decode_metadata(reply.body, signature)
@@ -90,7 +91,7 @@ def _prepare_examples(
     if ask.lengths or ask.data is None:
         raise UsageError(f"a {served.method} takes features, which have no shapes", hint="leave out --shape")
     columns = read_columns(Path(ask.data))
-    places = starts_of(columns.rows, *sizes)
+    places = starts_of(columns.rows, *sizes, most=ask.most_requests)
 
     def example(index: int) -> dict[str, object]:
         return {name: value for name, value in columns.row(index).items() if name != ask.label}
@@ -102,7 +103,7 @@ def _prepare_examples(
         for size, start in places
     ]
     expected = []
-    if ask.check is not None and ask.check.expected != SERVER:
+    if ask.check is not None and not ask.is_checked_against_server:
         expected = outputs_of_rows(ask.check, served.signature, places, columns.rows)
     digest = digest_bytes(b"".join(one.body for one in requests))
     return Prepared(requests=requests, digest=digest, description=columns.describe()), expected

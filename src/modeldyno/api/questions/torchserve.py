@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from modeldyno.api.questions.ask import DISTINCT_REQUESTS, Ask, Prepared, Questions
-from modeldyno.api.questions.expectations import SERVER, answers_of_server, documents_of_rows, expectations
+from modeldyno.api.questions.ask import DISTINCT_BYTES, Ask, Prepared, Questions
+from modeldyno.api.questions.expectations import answers_of_server, documents_of_rows, expectations
 from modeldyno.data.bodies import count_bodies, read_bodies
 from modeldyno.errors import TargetError, UsageError
 from modeldyno.loadgen.caller import Caller
@@ -32,14 +32,14 @@ def torchserve_questions(url: str, ask: Ask) -> Questions:
     def make(sizes: Sequence[int], seed: int) -> Prepared:  # noqa: ARG001 - the signature of `Questions.make`
         if set(sizes) != {1}:
             raise UsageError("a request to a TorchServe holds one row of the data", hint="leave out --rows")
-        bodies = read_bodies(path, most=DISTINCT_REQUESTS)
+        bodies = read_bodies(path, most=ask.most_requests, most_bytes=DISTINCT_BYTES)
         requests = [
             PreparedRequest(one.content, (("Content-Type", one.media_type),), 1, prediction_path(model))
             for one in bodies
         ]
         check = ask.check
         expected = []
-        if check is not None and check.expected == SERVER:
+        if ask.is_checked_against_server:
             expected = answers_of_server(Caller(url, ask.access), requests, None)
         elif check is not None:
             expected = documents_of_rows(check, range(len(bodies)), count_bodies(path))

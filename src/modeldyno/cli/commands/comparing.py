@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modeldyno.cli.arguments import add_ask, ask_of, typed
+from modeldyno.cli.sending import add_sending, sending_of
 from modeldyno.cli.terminal import Terminal
 from modeldyno.errors import ExitCode
 from modeldyno.units import parse_duration_ns, parse_fraction, parse_rate_per_s
@@ -49,12 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="load on each target, all its blocks together (20s)",
     )
     live.add_argument("--blocks", type=int, default=8, metavar="N", help="turns of each target, at least 4 (8)")
-    live.add_argument(
-        "--warmup", type=typed(parse_duration_ns), default="500ms", metavar="TIME", help="before each block (500ms)"
-    )
-    live.add_argument("--rows", type=int, default=1, metavar="N", help="rows in each request (1)")
-    live.add_argument("--seed", type=int, metavar="N", help="of the arrivals; the same seed, the same moments")
     live.add_argument("--out", metavar="DIR", help="directory of the blocks (default: out/TIME.compare)")
+    add_sending(parser, warmup="500ms", before="each block")
     parser.add_argument("--report", metavar="FILE", help="write the offline HTML page of the comparison")
     parser.add_argument("--junit", metavar="FILE", help="write a JUnit file with one test case a metric")
 
@@ -97,7 +94,6 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 def _plan(arguments: argparse.Namespace) -> "BlockPlan | None":
     from modeldyno.api.turns import BlockPlan
     from modeldyno.api.workloads import Shape
-    from modeldyno.seeds import DEFAULT_SEED
 
     if arguments.rate is None:
         return None
@@ -107,8 +103,6 @@ def _plan(arguments: argparse.Namespace) -> "BlockPlan | None":
         ask=ask_of(arguments),
         shape=Shape(
             duration_ns=arguments.duration,
-            warmup_ns=arguments.warmup,
-            rows_per_request=arguments.rows,
-            seed=DEFAULT_SEED if arguments.seed is None else arguments.seed,
+            **sending_of(arguments),
         ),
     )

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modeldyno.cli.arguments import add_ask, add_slo, ask_of, typed
+from modeldyno.cli.scenarios import add_scenario, scenario_asked
+from modeldyno.cli.sending import add_pid, add_sending, sending_of
 from modeldyno.cli.terminal import Terminal
 from modeldyno.cli.verdicts import code_of_measurement
 from modeldyno.errors import ExitCode, ToolError, UsageError
-from modeldyno.records.workload import parse_row_mix
+from modeldyno.records.scenario import Scenario
 from modeldyno.units import parse_duration_ns, parse_rate_per_s
 
 if TYPE_CHECKING:
@@ -22,7 +24,8 @@ EXAMPLES = """  dyno load http://127.0.0.1:8000 --rate 500 --duration 20s --slo 
   dyno load http://127.0.0.1:8000 --model digits --data digits.npz --arrivals constant --rate 1000
   dyno load http://127.0.0.1:8000 --arrivals ramp --from 10 --rate 500 --rows 1:0.9,32:0.1
   dyno load http://127.0.0.1:8000 --arrivals replay --trace yesterday.csv --speed 10
-  dyno load http://127.0.0.1:8000 --concurrency 32"""
+  dyno load http://127.0.0.1:8000 --concurrency 32
+  dyno load http://127.0.0.1:8000 --scenario server --rate 500 --target-latency 15ms --min-duration 10s"""
 OPEN_ARRIVALS = ("poisson", "constant", "gamma", "ramp", "step", "spike", "replay")
 
 
@@ -34,39 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_slo(parser)
     add_ask(parser)
     _add_arrivals(parser)
+    add_scenario(parser)
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
-        "--duration", type=typed(parse_duration_ns), metavar="TIME", help="measured phase (10s; a replay: its trace)"
+        "--duration",
+        type=typed(parse_duration_ns),
+        metavar="TIME",
+        help="measured phase (10s; a replay: its trace; a scenario: its minimum)",
     )
     length.add_argument("--requests", type=int, metavar="N", help="planned requests, instead of a duration")
-    parser.add_argument(
-        "--warmup",
-        type=typed(parse_duration_ns),
-        default="1s",
-        metavar="TIME",
-        help="load before the measured phase (1s)",
-    )
-    parser.add_argument(
-        "--timeout", type=typed(parse_duration_ns), default="5s", metavar="TIME", help="a longer request fails (5s)"
-    )
-    parser.add_argument(
-        "--rows",
-        type=typed(parse_row_mix),
-        default="1",
-        metavar="MIX",
-        help="rows in each request: 8, or a mix: 1,1,8 or 1:0.9,32:0.1 (1)",
-    )
-    parser.add_argument("--connections", type=int, default=8, metavar="N", help="connections opened before the run (8)")
-    parser.add_argument(
-        "--max-connections", type=int, default=256, metavar="N", help="open no more when all are busy (256)"
-    )
-    parser.add_argument(
-        "--workers", type=int, default=0, metavar="N", help="sending processes (as many as the rate needs)"
-    )
-    parser.add_argument("--seed", type=int, metavar="N", help="of the arrivals; the same seed, the same moments")
-    parser.add_argument(
-        "--pid", type=int, action="append", default=[], help="server process here (default: who listens on the port)"
-    )
+    add_sending(parser, warmup="1s", before="the measured phase")
+    add_pid(parser)
     parser.add_argument(
         "--metrics-url", metavar="URL", help="metrics of the server, Prometheus text (default: URL/metrics, if any)"
     )
@@ -125,13 +106,13 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError(f"a closed loop needs at least 1 user, not {arguments.concurrency}")
 
 
-def _shape(arguments: argparse.Namespace) -> "Shape":
+def _shape(arguments: argparse.Namespace, scenario: Scenario | None) -> "Shape":
     from modeldyno.api.workloads import Shape
 
+    least_ns = None if scenario is None else scenario.min_duration_ns
     asked = {
         "arrivals": arguments.arrivals,
-        "duration_ns": arguments.duration,
-        "seed": arguments.seed,
+        "duration_ns": least_ns if arguments.duration is None else arguments.duration,
         "burstiness": arguments.burstiness,
         "from_per_s": arguments.from_rate,
         "steps": arguments.steps,
@@ -141,12 +122,7 @@ def _shape(arguments: argparse.Namespace) -> "Shape":
     }
     return Shape(
         requests=arguments.requests,
-        warmup_ns=arguments.warmup,
-        row_mix=arguments.rows,
-        timeout_ns=arguments.timeout,
-        connections=arguments.connections,
-        max_connections=arguments.max_connections,
-        workers=arguments.workers,
+        **sending_of(arguments),
         **{name: value for name, value in asked.items() if value is not None},
     )
 
@@ -159,13 +135,15 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from modeldyno.reports.terminal.run import run_text
 
     _check(arguments)
+    scenario = scenario_asked(arguments)
     record, directory = load(
         arguments.url,
         rate_per_s=arguments.rate,
         ask=ask_of(arguments),
         slo=arguments.slo,
-        shape=_shape(arguments),
+        shape=_shape(arguments, scenario),
         trace=arguments.trace,
+        scenario=scenario,
         out=arguments.out,
         server_pids=arguments.pid,
         metrics_url=arguments.metrics_url,
@@ -182,4 +160,4 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         return ExitCode.INTERRUPTED
     if record.verdict is None:
         raise ToolError(f"{directory} has no verdict", why="the run ended before it was judged")
-    return code_of_measurement(record.verdict)
+    return code_of_measurement(record.verdict, record.scenario)

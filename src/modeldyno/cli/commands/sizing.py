@@ -3,6 +3,7 @@
 import argparse
 
 from modeldyno.cli.arguments import add_ask, ask_of, typed
+from modeldyno.cli.sending import add_pid, add_sending, sending_of
 from modeldyno.cli.terminal import Terminal
 from modeldyno.errors import ExitCode
 from modeldyno.records.capacity import Capacity
@@ -28,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_ask(parser)
     _add_search(parser)
-    _add_load(parser)
+    add_sending(parser, warmup="1s", before="each probe")
+    add_pid(parser)
     parser.add_argument("--out", default="out", metavar="DIR", help="where MODEL.capacity and the report go (out)")
     parser.add_argument("--force", action="store_true", help="replace an earlier search of this model")
 
@@ -59,20 +61,6 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_load(parser: argparse.ArgumentParser) -> None:
-    duration = typed(parse_duration_ns)
-    parser.add_argument("--warmup", type=duration, default="1s", metavar="TIME", help="load before each probe (1s)")
-    parser.add_argument("--timeout", type=duration, default="5s", metavar="TIME", help="a longer request fails (5s)")
-    parser.add_argument("--connections", type=int, default=8, metavar="N", help="connections opened before a run (8)")
-    parser.add_argument(
-        "--workers", type=int, default=0, metavar="N", help="sending processes (as many as the rate needs)"
-    )
-    parser.add_argument("--seed", type=int, metavar="N", help="of the arrivals; the same seed, the same moments")
-    parser.add_argument(
-        "--pid", type=int, action="append", default=[], help="server process here, for an objective on memory"
-    )
-
-
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the api and print."""
     from modeldyno.api.sizing import capacity
@@ -80,7 +68,6 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from modeldyno.records.capacity import CapacitySettings
     from modeldyno.records.files import to_json
     from modeldyno.reports.terminal.capacity import capacity_text
-    from modeldyno.seeds import DEFAULT_SEED
 
     record = capacity(
         arguments.target,
@@ -94,13 +81,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
             longest_probe_ns=arguments.longest_probe,
             budget_ns=arguments.budget,
         ),
-        shape=Shape(
-            warmup_ns=arguments.warmup,
-            timeout_ns=arguments.timeout,
-            connections=arguments.connections,
-            workers=arguments.workers,
-            seed=DEFAULT_SEED if arguments.seed is None else arguments.seed,
-        ),
+        shape=Shape(**sending_of(arguments)),
         out=arguments.out,
         force=arguments.force,
         server_pids=arguments.pid,

@@ -31,18 +31,43 @@ from modeldyno.reports.findings import (
     winning_proof,
 )
 from modeldyno.reports.headline import comparison_headline, run_headline, search_headline
+from modeldyno.reports.kinds import KINDS_HEADING, kind_rows
 from modeldyno.reports.offered import offered_text, phases_text, rows_text
 from modeldyno.reports.page.forest import forest_chart
+from modeldyno.reports.page.lanes import lanes
 from modeldyno.reports.page.latency_rate import latency_rate_chart
 from modeldyno.reports.page.pareto import Plotted, pareto_chart, series_of, sign
-from modeldyno.reports.page.server_timeline import Curve, curve_chart, server_curves
+from modeldyno.reports.page.server_timeline import Seen
 from modeldyno.reports.page.spectrum import latencies_of, spectrum_chart
 from modeldyno.reports.page.split import parts_of, split_bar
 from modeldyno.reports.page.timeline import timeline_chart
-from modeldyno.reports.server import floor_text, metric_rows, queueing_facts, server_facts
+from modeldyno.reports.page.token_charts import token_charts
+from modeldyno.reports.scenario import (
+    NOT_OFFICIAL,
+    RULE_WORDS,
+    condition_text,
+    offered_as_text,
+    outcome_text,
+    scenario_title,
+)
+from modeldyno.reports.server import (
+    activity_facts,
+    floor_text,
+    gpu_facts,
+    metric_rows,
+    queueing_facts,
+    server_facts,
+    shown_gpus,
+    split_source_text,
+)
 from modeldyno.reports.sizing import PROBE_WORDS, PURPOSE_WORDS, by_rate, capacity_headline
+from modeldyno.reports.tokens import TOKEN_TIMES, highest_level, prompting_text, rate_text, token_facts
 from modeldyno.reports.wording import ANSWER_WORDS, LATENCY_LEVELS, LIBRARY_NAMES, glued, moment, printable
+from modeldyno.stats.tokens import NO_TOKENS
 from modeldyno.units import format_duration, format_fraction, format_number, format_rate, format_size
+
+_TOKEN_SIZES = {"first": (510, 340), "between": (510, 340), "rate": (1040, 280)}
+"""Width and height on wide screens of what `token_charts` draws."""
 
 
 def search_page(
@@ -72,25 +97,37 @@ def search_page(
         metrics=_metrics_of(search),
         highest=tail_level(proof.summary) if proof else None,
         pareto=_pareto(plotted),
-        load=_load_charts(proof_requests, proof.summary if proof else None, search.objectives, proof_observations),
+        load=_load_charts(
+            proof_requests, proof.summary if proof else None, search.objectives, Seen(proof_observations)
+        ),
         p99_of=lambda point: _p99_under_load(search, point),
     )
 
 
-def run_page(run: Run, requests: np.ndarray, observations: np.ndarray | None = None) -> str:
+def run_page(
+    run: Run,
+    requests: np.ndarray,
+    observations: np.ndarray | None = None,
+    gpu_samples: np.ndarray | None = None,
+    tokens: np.ndarray | None = None,
+) -> str:
     """The report of `dyno load`.
 
     Args:
         run: the record.
         requests: rows of `records.requests.REQUEST_DTYPE`, warm-up included.
         observations: `records.observation.OBSERVATION_DTYPE` rows of its server; None when none were kept.
+        gpu_samples: `records.observation.GPU_DTYPE` rows of the GPUs; None when none were kept.
+        tokens: `records.requests.TOKEN_DTYPE` rows of a language model's answers; None without any.
     """
+    seen = Seen(observations, gpu_samples, [use.gpu.index for use in shown_gpus(run.gpus)])
     return _render(
         "run.html.jinja",
         run=run,
         headline=run_headline(run),
         highest=tail_level(run.summary) if run.summary else None,
-        load=_load_charts(requests, run.summary, run.objectives, observations),
+        load=_load_charts(requests, run.summary, run.objectives, seen),
+        token_load=_token_charts(run, requests, tokens),
     )
 
 
@@ -213,7 +250,7 @@ def _load_charts(
     requests: np.ndarray | None,
     summary: Summary | None,
     objectives: Sequence[Objective],
-    observations: np.ndarray | None = None,
+    seen: Seen,
 ) -> dict[str, Markup]:
     """The spectrum and the timeline, where there are raw requests; the split and the server, where there is one."""
     charts = {"spectrum": Markup(""), "timeline": Markup(""), "split": Markup(""), "server": Markup("")}
@@ -234,20 +271,21 @@ def _load_charts(
         510,
         340,
     )
-    if observations is not None:
-        charts["server"] = _server_charts(requests, observations)
+    charts["server"] = _server_charts(requests, seen)
     return charts
 
 
-def _server_charts(requests: np.ndarray, observations: np.ndarray) -> Markup:
-    def both(curve: Curve) -> Markup:
-        return _both_sizes(
-            lambda width, height, class_: curve_chart(curve, requests, width=width, height=height, class_=class_),
-            510,
-            220,
-        )
+def _token_charts(run: Run, requests: np.ndarray, tokens: np.ndarray | None) -> dict[str, Markup]:
+    if run.summary is None or run.summary.tokens is None:
+        return {}
+    tokens = NO_TOKENS if tokens is None else tokens
+    charts = token_charts(requests, tokens, run.summary.tokens, run.objectives)
+    return {name: _both_sizes(draw, *_TOKEN_SIZES[name]) for name, draw in charts.items()}
 
-    return Markup("").join(both(curve) for curve in server_curves(requests, observations))
+
+def _server_charts(requests: np.ndarray, seen: Seen) -> Markup:
+    sizes = ((510, "chart wide"), (352, "chart narrow"))
+    return Markup("").join(lanes(requests, seen, width=width, class_=class_) for width, class_ in sizes)
 
 
 def _render(template: str, **context: Any) -> str:
@@ -301,13 +339,29 @@ def _environment() -> jinja2.Environment:
         floor_text=floor_text,
         metric_rows=metric_rows,
         queueing_facts=queueing_facts,
+        activity_facts=activity_facts,
+        gpu_facts=gpu_facts,
         server_facts=server_facts,
+        split_source_text=split_source_text,
         metric_text=estimates.metric_text,
         model_shape=model_shape,
         parts_of=parts_of,
+        kinds_heading=KINDS_HEADING,
+        kind_rows=kind_rows,
         offered_text=offered_text,
         phases_text=phases_text,
         rows_text=rows_text,
+        condition_text=condition_text,
+        not_official=NOT_OFFICIAL,
+        offered_as_text=offered_as_text,
+        outcome_text=outcome_text,
+        rule_words=RULE_WORDS,
+        scenario_title=scenario_title,
+        highest_level=highest_level,
+        prompting_text=prompting_text,
+        token_rate_text=rate_text,
+        token_facts=token_facts,
+        token_times=TOKEN_TIMES,
         sign=sign,
     )
     return environment

@@ -5,7 +5,9 @@ tail, where the trouble is, as much room as the bulk.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup
@@ -45,7 +47,7 @@ def latencies_of(requests: np.ndarray) -> Latencies:
     )
 
 
-def spectrum(ascending: Sequence[float], samples: int = _SAMPLES) -> list[tuple[float, float]]:
+def spectrum(ascending: Sequence[float] | NDArray[np.float64], samples: int = _SAMPLES) -> list[tuple[float, float]]:
     """(tail weight 1 / (1 - fraction), value) pairs, evenly apart on a logarithmic axis.
 
     The value at a fraction is the smallest that at least this share of the sample does not exceed; the last pair is
@@ -67,26 +69,62 @@ def spectrum_chart(
     latencies: Latencies, summary: Summary, objectives: Sequence[Objective], *, width: int, height: int, class_: str
 ) -> Markup:
     """Response time over service time, the supported percentiles with their intervals, and the limits."""
-    response, service = spectrum(latencies.response_ns), spectrum(latencies.service_ns)
-    values = [value for _, value in (*response, *service) if value > 0]
+    return distribution_chart(
+        Distributed(
+            name="response time",
+            above_ns=latencies.response_ns,
+            below_ns=latencies.service_ns,
+            marked=summary.response_time,
+            limits=latency_limits(objectives),
+            counted="requests",
+            words=_in_words(summary),
+        ),
+        width=width,
+        height=height,
+        class_=class_,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Distributed:
+    """What a spectrum shows."""
+
+    name: str
+    """Of what `above_ns` holds."""
+    above_ns: Sequence[float] | NDArray[np.float64]
+    """Ascending; failures are infinite. Drawn as a line."""
+    below_ns: Sequence[float] | NDArray[np.float64]
+    """Ascending, finite. Drawn dashed, beneath."""
+    marked: LatencySummary
+    """Of `above_ns`."""
+    limits: Sequence[tuple[str, float]]
+    counted: str
+    """What there is one value for."""
+    words: str
+    """What the drawing shows, for those who do not see it."""
+
+
+def distribution_chart(shown: Distributed, *, width: int, height: int, class_: str) -> Markup:
+    """Two spectra, the supported percentiles of one with their intervals, and the limits."""
+    above, below = spectrum(shown.above_ns), spectrum(shown.below_ns)
+    values = [value for _, value in (*above, *below) if value > 0]
     if not values:
         return Markup("")
-    limits = latency_limits(objectives)
     frame = Frame(width=width, height=height, top=34, right=28)
-    across = frame.across(1, max(2, len(latencies.response_ns)))
-    up = frame.up(min(values) / 1.3, _upper_edge(max(values), [limit for _, limit in limits]))
-    names = _fraction_labels(len(latencies.response_ns), width)
+    across = frame.across(1, max(2, len(shown.above_ns)))
+    up = frame.up(min(values) / 1.3, _upper_edge(max(values), [limit for _, limit in shown.limits]))
+    names = _fraction_labels(len(shown.above_ns), width)
     return svg.chart(
         width,
         height,
-        _in_words(summary),
-        labelled_x_axis(frame, across, "share of requests at least as fast", names),
+        shown.words,
+        labelled_x_axis(frame, across, f"share of {shown.counted} at least as fast", names),
         y_axis(frame, up, "latency", lambda value: format_duration(value, 1)),
-        *_failed(latencies, frame, across),
-        *(limit_line(frame, up, limit, text) for text, limit in limits),
-        svg.polyline(_placed(service, across, up), "curve service"),
-        svg.polyline(_placed(response, across, up), "curve response"),
-        *_marked_percentiles(summary.response_time, across, up),
+        *_failed(shown.above_ns, frame, across),
+        *(limit_line(frame, up, limit, text) for text, limit in shown.limits),
+        svg.polyline(_placed(below, across, up), "curve service"),
+        svg.polyline(_placed(above, across, up), "curve response"),
+        *_marked_percentiles(shown, across, up),
         class_=class_,
     )
 
@@ -112,9 +150,9 @@ def _placed(pairs: Sequence[tuple[float, float]], across: Scale, up: Scale) -> l
     return [(across.place(weight), up.place(value)) for weight, value in pairs]
 
 
-def _failed(latencies: Latencies, frame: Frame, across: Scale) -> list[Markup]:
-    total = len(latencies.response_ns)
-    failed = sum(math.isinf(value) for value in latencies.response_ns)
+def _failed(ascending_ns: Sequence[float] | NDArray[np.float64], frame: Frame, across: Scale) -> list[Markup]:
+    total = len(ascending_ns)
+    failed = total - bisect_left(ascending_ns, math.inf)
     if failed == 0:
         return []
     x = across.place(total / failed)
@@ -130,14 +168,14 @@ def _failed(latencies: Latencies, frame: Frame, across: Scale) -> list[Markup]:
     ]
 
 
-def _marked_percentiles(response_time: LatencySummary, across: Scale, up: Scale) -> list[Markup]:
+def _marked_percentiles(shown: Distributed, across: Scale, up: Scale) -> list[Markup]:
     marks = []
     for name, field, fraction in _LEVELS:
-        estimate: Estimate | None = getattr(response_time, field)
+        estimate: Estimate | None = getattr(shown.marked, field)
         if estimate is None:
             continue
         x, y = across.place(1 / (1 - fraction)), up.place(estimate.value)
-        parts = [svg.title(f"response time {name}: {duration_text(estimate)}")]
+        parts = [svg.title(f"{shown.name} {name}: {duration_text(estimate)}")]
         if estimate.low is not None and estimate.high is not None:
             parts.append(svg.line(x, up.place(estimate.low), x, up.place(estimate.high), "whisker"))
         parts.append(svg.element("circle", cx=x, cy=y, r=4.5))

@@ -1,9 +1,11 @@
 """The response time over the run: the median and the largest of each stretch of time, and the failures."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from modeldyno.records.base import Record
 from modeldyno.records.objective import Objective
@@ -28,26 +30,30 @@ class Stretch(Record, frozen=True, kw_only=True):
 
 def stretches_of(requests: np.ndarray, count: int) -> list[Stretch]:
     """Cut the run, warm-up included, into `count` stretches of equal length by the planned moment."""
-    rows = requests[requests["outcome"] != Outcome.INTERRUPTED]
-    if len(rows) == 0:
+    outcome, planned = requests["outcome"], requests["planned_ns"]
+    order = np.argsort(planned, kind="stable")
+    order = order[outcome[order] != Outcome.INTERRUPTED]
+    if len(order) == 0:
         return []
-    planned = rows["planned_ns"].astype(np.int64)
-    edges = np.linspace(planned.min(), planned.max() + 1, count + 1).astype(np.int64)
-    which = np.clip(np.searchsorted(edges, planned, side="right") - 1, 0, count - 1)
+    planned = planned[order]
+    response = np.where(outcome[order] == Outcome.OK, requests["done_ns"][order] - planned, np.nan)
+    edges = np.linspace(planned[0], planned[-1] + 1, count + 1).astype(np.int64)
+    # The first and the last stretch take what rounding leaves outside the edges.
+    bounds = [0, *np.searchsorted(planned, edges[1:-1], side="left").tolist(), len(planned)]
     return [
-        _stretch(rows[which == index], int(edges[index] - planned.min()), int(edges[index + 1] - planned.min()))
-        for index in range(count)
+        _stretch(response[bounds[index] : bounds[index + 1]], int(start - planned[0]), int(end - planned[0]))
+        for index, (start, end) in enumerate(itertools.pairwise(edges))
     ]
 
 
-def _stretch(rows: np.ndarray, start_ns: int, end_ns: int) -> Stretch:
-    answered = rows[rows["outcome"] == Outcome.OK]
-    response = answered["done_ns"] - answered["planned_ns"]
+def _stretch(response: NDArray[np.float64], start_ns: int, end_ns: int) -> Stretch:
+    count = len(response)
+    response = response[~np.isnan(response)]
     return Stretch(
         start_ns=start_ns,
         end_ns=end_ns,
-        requests=len(rows),
-        failures=len(rows) - len(answered),
+        requests=count,
+        failures=count - len(response),
         p50_ns=float(np.median(response)) if len(response) else None,
         max_ns=float(response.max()) if len(response) else None,
     )

@@ -1,9 +1,11 @@
 """The state of the machine and of the instrument on it, as text."""
 
+from collections.abc import Sequence
+
 from modeldyno.records.doctor import Checkup
 from modeldyno.records.environment import Environment
 from modeldyno.records.run import Floor
-from modeldyno.reports.estimates import MISSING, duration_text, plural
+from modeldyno.reports.estimates import MISSING, plural
 from modeldyno.reports.terminal.layout import entries, entry, joined, table
 from modeldyno.units import format_duration, format_number, format_rate, format_size
 
@@ -18,7 +20,7 @@ def checkup_text(checkup: Checkup) -> str:
         "runtimes",
         *table("llw", [(one.name, one.version or "not installed", one.detail) for one in checkup.runtimes]),
         "",
-        *_floor(checkup.floor),
+        *_floors(checkup.floors),
     ]
     return joined(lines)
 
@@ -52,22 +54,27 @@ def _machine(environment: Environment) -> list[str]:
     ]
 
 
-def _floor(floor: Floor | None) -> list[str]:
-    if floor is None:
+def _floors(floors: Sequence[Floor]) -> list[str]:
+    if not floors:
         return entry("floor", "not measured")
-    rows: list[tuple[str, ...]] = [("", "response time", "lateness of sends")]
-    for name, field in (
-        ("p50", "p50_ns"),
-        ("p90", "p90_ns"),
-        ("p99", "p99_ns"),
-        ("p99.9", "p999_ns"),
-        ("max", "max_ns"),
-    ):
-        rows.append((name, *(duration_text(getattr(part, field)) for part in (floor.response_time, floor.lateness))))
+    rates = {format_rate(floor.rate_per_s) for floor in floors}
+    head = ("protocol", "p50", "p99", "max", "late p50", "late p99", "client CPU", "highest rate")
+    rows: list[tuple[str, ...]] = [head]
+    for floor in floors:
+        response, late = floor.response_time, floor.lateness
+        stamps = (response.p50_ns, response.p99_ns, response.max_ns, late.p50_ns, late.p99_ns)
+        rows.append(
+            (
+                floor.protocol,
+                *(MISSING if one is None else format_duration(one.value) for one in stamps),
+                format_duration(floor.client_cpu_ns_per_request),
+                format_rate(floor.highest_rate_per_s),
+            )
+        )
     return [
-        f"floor of the instrument at {format_rate(floor.rate_per_s)}, against a server that does nothing",
-        *table("lee", rows),
+        f"floor of the instrument at {', '.join(sorted(rates))}, against a server that does nothing (null: no server)",
+        *table("lrrrrrrr", rows),
         "",
-        *entry("client CPU", f"{format_duration(floor.client_cpu_ns_per_request)} a request"),
-        *entry("highest", f"{format_rate(floor.highest_rate_per_s)}: 99.9 % of sends within 1 ms of their moment"),
+        *entry("reading", "response time, lateness of sends and client CPU of a request; the highest rate is that of"),
+        *entry("", "which one process sends 99.9 % within 1 ms of their moment"),
     ]

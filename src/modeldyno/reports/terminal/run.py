@@ -3,20 +3,51 @@
 from modeldyno.records.run import LatencySummary, ResponseSplit, Run, Summary
 from modeldyno.reports.estimates import duration_text, failures_text, plural
 from modeldyno.reports.headline import run_headline
+from modeldyno.reports.kinds import KINDS_HEADING, kind_rows
 from modeldyno.reports.offered import delivered_text, offered_text, phases_text, rows_text
-from modeldyno.reports.server import floor_text, metric_rows, queueing_facts, server_facts
+from modeldyno.reports.server import (
+    activity_facts,
+    floor_text,
+    gpu_facts,
+    is_silent,
+    metric_rows,
+    queueing_facts,
+    server_facts,
+    split_source_text,
+)
 from modeldyno.reports.terminal.layout import entry, joined, spaced, table
 from modeldyno.reports.terminal.place import machine_lines
+from modeldyno.reports.terminal.scenario import scenario_lines
+from modeldyno.reports.terminal.tokens import token_lines
 from modeldyno.reports.terminal.verdicts import headline_lines, measurement_lines, objective_lines
+from modeldyno.reports.tokens import prompting_text
 from modeldyno.reports.wording import LATENCY_LEVELS, SPLIT_PARTS
 from modeldyno.units import format_duration, format_fraction, format_rate, format_size
 
 
 def run_text(run: Run) -> str:
     """The verdict, what was offered, the latency table, the split, the objectives."""
-    lines = [*headline_lines(run_headline(run)), "", *_offered(run), *machine_lines(run.environment), *_floor(run), ""]
+    lines = [
+        *headline_lines(run_headline(run)),
+        "",
+        *scenario_lines(run.scenario),
+        "",
+        *_offered(run),
+        *machine_lines(run.environment),
+        *_floor(run),
+        "",
+    ]
     if run.summary is not None:
-        lines += [*_delivered(run.summary), "", *latency_table(run.summary), "", *split_lines(run.summary.split), ""]
+        lines += [
+            *_delivered(run.summary),
+            "",
+            *latency_table(run.summary),
+            *_kinds(run.summary),
+            *token_lines(run.summary.tokens),
+            "",
+            *split_lines(run.summary.split),
+            "",
+        ]
     estimated = "; ".join(f"{name} {value}" for name, value in queueing_facts(run))
     lines += [*(entry("estimate", estimated) if estimated else []), "", *_server(run), ""]
     if run.verdict is not None:
@@ -30,6 +61,8 @@ def _offered(run: Run) -> list[str]:
         *entry("target", spaced(asked.url, f"model {asked.model}")),
         *entry("load", spaced(offered_text(asked), phases_text(asked), rows_text(asked), f"seed {asked.seed}")),
     ]
+    if asked.prompting is not None:
+        lines += entry("prompts", prompting_text(asked.prompting))
     if run.effective is not None:
         done = run.effective
         memory = done.server_peak_memory_bytes
@@ -66,6 +99,10 @@ def _server(run: Run) -> list[str]:
     lines: list[str] = []
     if run.server is not None:
         lines += entry("server", spaced(*(f"{name} {value}" for name, value in server_facts(run.server))))
+    lines += [line for name, text in gpu_facts(run.gpus) for line in entry(name, text)]
+    if run.activity is not None:
+        facts = (f"{name} {value}" for name, value in activity_facts(run.activity))
+        lines += ["", *entry("statistics", spaced(*facts))]
     if run.metrics:
         lines += [
             "",
@@ -73,6 +110,12 @@ def _server(run: Run) -> list[str]:
             *table("rw", [(growth, name) for name, growth in metric_rows(run.metrics)]),
         ]
     return lines
+
+
+def _kinds(summary: Summary) -> list[str]:
+    return (
+        ["", "response time by kind", *table("lrreee", [KINDS_HEADING, *kind_rows(summary)])] if summary.kinds else []
+    )
 
 
 def latency_table(summary: Summary) -> list[str]:
@@ -88,7 +131,9 @@ def split_lines(split: ResponseSplit | None) -> list[str]:
     if split is None:
         return []
     parts = [(name, getattr(split, field)) for name, field in SPLIT_PARTS]
-    known = [f"{name} {format_duration(part)}" for name, part in parts if part is not None]
+    known = [f"{name} {format_duration(part)}" for name, part in parts if part or (part == 0 and name != "connect")]
     unknown = [name for name, part in parts if part is None]
-    tail = f" ({', '.join(unknown)}: not reported by the server)" if unknown else ""
-    return entry("split", f"mean {format_duration(split.response_ns)} = {' + '.join(known)}{tail}")
+    gap = f"{', '.join(unknown)}: not reported by the server; " if unknown and not is_silent(split) else ""
+    tail = (gap + split_source_text(split)).removesuffix("; ")
+    whole = f"mean {format_duration(split.response_ns)} = {' + '.join(known)}"
+    return entry("split", f"{whole} ({tail})" if tail else whole)
