@@ -40,7 +40,7 @@ demo: .venv/.run  ## train a digits model and find, prove and bundle its fastest
 test: .venv/.dev  ## run the tests
 	@$(BIN)/python -m pytest -m "not slow"
 
-test-all: .venv/.dev  ## run the tests, those that take minutes or a quiet machine included
+test-all: .venv/.dev  ## run the tests, those that take minutes, a quiet machine or a download (an engine) included
 	@$(BIN)/python -m pytest
 
 check: .venv/.dev  ## lint, types, import contracts, generated documents
@@ -53,8 +53,12 @@ check: .venv/.dev  ## lint, types, import contracts, generated documents
 docs: .venv/.dev  ## rewrite the generated reference pages
 	@$(BIN)/python docs/generate.py
 
-bench: .venv/.run  ## compare with the peers, side by side (takes minutes; peers get environments of their own)
+bench: .venv/.run  ## compare with the peers, side by side (half an hour; peers get environments of their own)
 	@$(BIN)/python benchmarks/serve_digits.py
+	@$(BIN)/python benchmarks/load_closed_loop.py
+	@$(BIN)/python benchmarks/load_precision.py
+	@$(BIN)/python benchmarks/llm_stream.py
+	@$(BIN)/python benchmarks/analysis.py
 
 lock:  ## renew the lock files from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \

@@ -34,7 +34,8 @@ def test_every_token_of_every_stream_is_counted_and_stamped(engine: Engine, tmp_
     assert (60, 60, 0) == (tokens["streamed"], tokens["counted"], tokens["empty"])
     assert (TOKENS, TOKENS) == (tokens["output_tokens"]["least"], tokens["output_tokens"]["largest"])
     assert 60 * TOKENS == tokens["tokens_in_pieces"] >= tokens["pieces"] >= 60
-    assert tokens["input_tokens"]["least"] >= 4
+    # 18 were asked on average; of how many words they are made, two prompts before the load have told.
+    assert 13 < tokens["input_tokens"]["mean"]["value"] < 23
     _, requests = read_run(tmp_path / "x")
     pieces = read_tokens(tmp_path / "x")
     assert tokens["pieces"] == len(pieces)

@@ -94,3 +94,17 @@ def test_an_answer_that_is_not_looked_at_in_full_and_names_an_id_must_still_be_j
 
     with pytest.raises(MalformedResponseError):
         reader.read(raw(b'{"id": "dyno-2", '))
+
+
+def test_each_answer_is_read_by_the_length_in_its_own_head() -> None:
+    def binary(identity: str, name: str, tensor: bytes) -> HttpResponse:
+        place = {"name": name, "datatype": "BYTES", "shape": [1], "parameters": {"binary_data_size": len(tensor)}}
+        header = json.dumps({"id": identity, "outputs": [place]}, separators=(",", ":")).encode()
+        return raw(header + tensor, inference_header_content_length=str(len(header)).encode())
+
+    reader = V2Reader()
+    reader.begin(7)
+    tensor = b"\x08\0\0\0" + b'"dyno-7"'
+
+    assert Outcome.OK == reader.read(binary(request_id(7), "a long name of an output" * 3, tensor)).outcome
+    assert Outcome.MISMATCHED == reader.read(binary(request_id(8), "y", tensor)).outcome

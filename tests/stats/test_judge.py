@@ -63,7 +63,7 @@ def test_a_client_that_falls_behind_its_plan_is_invalid(make_run: Make, judge: J
     rows["done_ns"] = rows["sent_ns"] + took
     verdict = judge(rows)
     assert verdict.measurement == "invalid"
-    assert any("less: the client is the bottleneck" in reason for reason in verdict.reasons)
+    assert any("less: the client fell behind its plan" in reason for reason in verdict.reasons)
 
 
 def test_a_starved_client_is_invalid(make_run: Make, judge: Judge) -> None:

@@ -31,6 +31,7 @@ def test_a_stall_appears_in_full_in_the_open_loop_and_hardly_in_the_closed_one(m
     # Both met the same stalls.
     for told in (closed, opened):
         assert {} == told.summary.failures
+        assert told.truth["arrived_ns"][-1] - told.truth["arrived_ns"][0] > 2 * S
         waited_ns = told.truth["due_ns"] - told.truth["arrived_ns"]
         assert 100 * MS < waited_ns.max()
         assert (told.answered["done_ns"] - told.answered["planned_ns"]).max() >= waited_ns.max()
@@ -58,8 +59,11 @@ def test_half_a_second_in_five_is_in_p99_and_max_and_a_closed_loop_would_hide_it
 
     latency = opened.summary.response_time
     assert latency.max_ns is not None
-    assert 495 * MS < latency.max_ns.value < 600 * MS
-    assert pytest.approx(worst_hundredth_ns(behaviour) / MS, abs=25) == response_quantile_ms(opened, 0.99)
+    assert latency.max_ns.value > 495 * MS
+    expected_ns = worst_hundredth_ns(behaviour)
+    waited_ns = float(np.quantile(opened.truth["due_ns"] - opened.truth["arrived_ns"], 0.99))
+    assert pytest.approx(expected_ns, abs=25 * MS) == waited_ns
+    assert response_quantile_ms(opened, 0.99) >= waited_ns / MS
     assert latency.p99_ns is None or 400 * MS < latency.p99_ns.value < 520 * MS  # a dozen stalls are few to judge by
     assert response_quantile_ms(closed, 0.99) < 50
     hidden = closed.summary.response_time
@@ -76,3 +80,16 @@ def test_the_p99_of_the_report_is_that_of_the_stalls_once_there_were_enough(meas
     assert p99.low is not None
     assert p99.high is not None
     assert p99.low - MS < worst_hundredth_ns(stalling) < p99.high + MS
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_half_a_second_in_five_is_the_p99_of_the_report_after_fifty_stalls(measure: Measure) -> None:
+    """Whole stalls are the independent events here: five of a hundredth of the time each are asked for a p99."""
+    stalling = Behaviour(delay_ns=5 * MS, stall_every_ns=5 * S, stall_ns=500 * MS)
+    told = measure(stalling, rate_per_s=100, duration_ns=280 * S)
+    p99 = told.summary.response_time.p99_ns
+    assert p99 is not None
+    assert worst_hundredth_ns(stalling) - 30 * MS < p99.value < 540 * MS
+    assert p99.low is not None
+    assert p99.low > 400 * MS

@@ -86,6 +86,7 @@ class Prober:
                 shape,
                 protocol=self.questions.protocol,
                 kinds=self.prepared.kinds,
+                prompting=self.prepared.prompting,
             ),
             self.prepared.requests,
             self.objectives,

@@ -94,6 +94,7 @@ def _load_block(
         shape,
         protocol=questions.protocol,
         kinds=prepared.kinds,
+        prompting=prepared.prompting,
     )
     run, requests = measure(
         workload,

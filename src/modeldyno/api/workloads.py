@@ -9,6 +9,7 @@ import numpy as np
 
 from modeldyno.errors import UsageError
 from modeldyno.loadgen.trace import read_trace
+from modeldyno.records.prompting import Prompting
 from modeldyno.records.workload import ArrivalName, KindShare, ProtocolName, RowShare, TraceSource, Workload
 from modeldyno.seeds import DEFAULT_SEED
 from modeldyno.traffic.mix import mix_of
@@ -58,6 +59,7 @@ def workload_of(
     *,
     protocol: ProtocolName = "oip",
     kinds: tuple[KindShare, ...] = (),
+    prompting: Prompting | None = None,
 ) -> Workload:
     """The plan of a load that is not a replay.
 
@@ -68,11 +70,12 @@ def workload_of(
         shape: the rest.
         protocol: spoken with it.
         kinds: of the requests, when they are a mix of some.
+        prompting: what a language model is asked.
 
     Raises:
         UsageError: it would hold no request at all, or a number is not positive.
     """
-    plan = msgspec.structs.replace(_plain(url, model, shape, protocol), kind_mix=kinds)
+    plan = msgspec.structs.replace(_plain(url, model, shape, protocol), kind_mix=kinds, prompting=prompting)
     if shape.arrivals == "replay":
         raise UsageError("a replay needs a trace", hint="--trace FILE")
     if shape.arrivals == "closed" and not shape.concurrency:

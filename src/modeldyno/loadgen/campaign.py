@@ -11,7 +11,7 @@ from modeldyno.errors import ToolError
 from modeldyno.loadgen.crew import Crew, Death
 from modeldyno.loadgen.interruption import Interruption
 from modeldyno.loadgen.live_view import LiveView
-from modeldyno.loadgen.messages import Finished, Tally
+from modeldyno.loadgen.messages import Finished
 from modeldyno.loadgen.server_usage import cpu_ns_between, cpu_ns_by_process, find_family
 from modeldyno.protocols import Progress
 
@@ -53,7 +53,6 @@ class Campaign:
         self._clock = clock
         self._progress = progress
         self._server_pids = server_pids
-        self._tallies: dict[int, Tally] = {}
         self._finished: dict[int, Finished] = {}
         self._start_ns = 0
         self._view = LiveView(outlook.asked, outlook.planned_ns)
@@ -62,17 +61,20 @@ class Campaign:
         self.server_cpu_ns: int | None = None
         """Of the measured phase; None when it cannot be told."""
 
-    def run(self, start_ns: int, interruption: Interruption) -> list[Finished]:
-        """Start at `start_ns` on the clock, return what each process hands over, in their order.
+    def start(self, start_ns: int) -> None:
+        """Tell the processes to start at `start_ns` on the clock, which must be near enough to be told in time."""
+        self._start_ns = start_ns
+        self._crew.start(start_ns)
+
+    def follow(self, interruption: Interruption) -> list[Finished]:
+        """What each process hands over at the end, in their order; may be called by a thread that steps aside.
 
         Raises:
             ToolError: one of them died, or does not come to an end.
         """
-        self._start_ns = start_ns
         end_ns = self._outlook.plan_end_ns
         self._progress.start("load", total=None if end_ns is None else end_ns / 1e9)
         try:
-            self._crew.start(start_ns)
             self._listen(interruption)
             if self._server_before:
                 self.server_cpu_ns = cpu_ns_between(
@@ -111,9 +113,7 @@ class Campaign:
 
     def _hear(self, timeout_s: float) -> None:
         for number, message in self._crew.hear(timeout_s):
-            if isinstance(message, Tally):
-                self._tallies[number] = message
-            elif isinstance(message, Finished):
+            if isinstance(message, Finished):
                 self._finished[number] = message
             elif isinstance(message, Death) and number not in self._finished:
                 raise ToolError(
@@ -125,4 +125,4 @@ class Campaign:
     def _show(self) -> None:
         last_ns = _NEVER_NS if self._outlook.plan_end_ns is None else self._outlook.plan_end_ns
         elapsed_ns = min(self._clock.now_ns() - self._start_ns, last_ns)
-        self._progress.advance(max(0, elapsed_ns) / 1e9, self._view.line(self._tallies.values()))
+        self._progress.advance(max(0, elapsed_ns) / 1e9, self._view.line(self._crew.tallies()))

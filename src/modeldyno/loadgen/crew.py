@@ -12,6 +12,7 @@ from typing import IO, NamedTuple, Self
 
 from modeldyno.errors import ToolError
 from modeldyno.loadgen.messages import Assignment, Frames, FromWorker, Start, Stop, ToWorker, to_frame
+from modeldyno.loadgen.tally_board import Tally, TallyBoard, new_board_descriptor
 
 _READ_BYTES = 1 << 20
 _END_WITHIN_S = 5.0
@@ -39,6 +40,7 @@ class Crew:
         self._module = module
         self._processes: list[subprocess.Popen[bytes]] = []
         self._errors: list[IO[bytes]] = []
+        self._boards: list[TallyBoard] = []
         self._frames: list[Frames[FromWorker]] = [Frames(FromWorker) for _ in assignments]
         self._selector = selectors.DefaultSelector()
 
@@ -80,6 +82,10 @@ class Crew:
         for number in range(len(self._processes)):
             self.tell(number, Stop())
 
+    def tallies(self) -> list[Tally]:
+        """What those that have begun count so far."""
+        return [tally for board in self._boards if (tally := board.look()) is not None]
+
     def hear(self, timeout_s: float) -> list[tuple[int, FromWorker | Death]]:
         """What they say within `timeout_s`, each with its number; returns as soon as there is something."""
         heard: list[tuple[int, FromWorker | Death]] = []
@@ -95,12 +101,14 @@ class Crew:
 
     def _hire(self, number: int) -> None:
         # -P: a file numpy.py in the user's folder is not our business.
-        command = [sys.executable, "-P", "-m", self._module]
+        board = new_board_descriptor()
+        self._boards.append(TallyBoard(board))
+        command = [sys.executable, "-P", "-m", self._module, str(board)]
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process; closed in _end
         self._errors.append(errors)
         try:
             process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, process_group=0
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, process_group=0, pass_fds=[board]
             )
         except OSError as problem:
             raise ToolError("cannot start a sending process", why=problem.strerror or str(problem)) from problem
@@ -134,4 +142,6 @@ class Crew:
                 process.wait()
         for errors in self._errors:
             errors.close()
+        for board in self._boards:
+            board.close()
         self._selector.close()

@@ -11,6 +11,7 @@ import numpy as np
 from modeldyno.clock import Clock
 from modeldyno.errors import ToolError, UsageError
 from modeldyno.loadgen.access import Encryption
+from modeldyno.loadgen.aside import run_aside
 from modeldyno.loadgen.campaign import Campaign, Outlook
 from modeldyno.loadgen.crew import Crew, Death
 from modeldyno.loadgen.descriptors import allow_descriptors
@@ -111,7 +112,8 @@ def run_load(
             _outlook(workload, arrivals.moments_ns), crew, clock=clock, progress=progress, server_pids=server_pids
         )
         start_ns = clock.now_ns() + _LEAD_NS
-        finished = campaign.run(start_ns, interruption)
+        campaign.start(start_ns)
+        finished = run_aside(lambda: campaign.follow(interruption), name="campaign")
     requests = _gather(
         REQUEST_DTYPE,
         [(one.part_path, part.rows_bytes, part.rows) for one, part in zip(assignments, finished, strict=True)],
@@ -166,7 +168,8 @@ def _assignments(
         TargetError: the server does not take connections.
     """
     choice = _choose(workload, arrivals, prepared)
-    allow_descriptors(max(1, math.ceil(workload.max_connections / workload.workers)))
+    if wiring.transport not in ("null", "in-process"):
+        allow_descriptors(max(1, math.ceil(workload.max_connections / workload.workers)))
     kinds = [one.kind for one in workload.kind_mix]
     expectations = wiring.expectations
     shared = _assign(workload, arrivals.moments_ns, choice, run_directory)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from modeldyno.loadgen.buckets import COUNT, count_in_buckets
-from modeldyno.loadgen.messages import Assignment, Tally
+from modeldyno.loadgen.messages import Assignment
+from modeldyno.loadgen.tally_board import Tally
 from modeldyno.loadgen.transports.connection import Answer, Connection
 from modeldyno.records.requests import REQUEST_DTYPE, TOKEN_DTYPE, Outcome, empty_requests
 
@@ -111,11 +112,9 @@ class Ledger:
 
     def tally(self, now_ns: int, *, waiting: int, in_flight: int) -> Tally:
         """The counts up to the last `take_ended`, which was at `now_ns`."""
-        used = int(np.flatnonzero(self._buckets)[-1]) + 1 if self._buckets.any() else 0
         failures = self._failures.copy()
         failures[[Outcome.OK, Outcome.NOT_SENT, Outcome.INTERRUPTED]] = 0
-        buckets = self._buckets[:used].tolist()
-        return Tally(now_ns - self.start_ns, self.sent, failures.tolist(), buckets, waiting, in_flight)
+        return Tally(now_ns - self.start_ns, self.sent, waiting, in_flight, failures, self._buckets)
 
     def _add_tokens(self, number: int, answer: Answer) -> None:
         tokens = np.empty(len(answer.token_moments), TOKEN_DTYPE)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modeldyno.loadgen.buckets import COUNT, quantile_ns
-from modeldyno.loadgen.messages import Tally
+from modeldyno.loadgen.tally_board import Tally
 from modeldyno.records.requests import Outcome
 from modeldyno.units import format_duration, format_rate
 
@@ -76,7 +76,7 @@ class LiveView:
 def _summed(tallies: list[Tally]) -> _Counts:
     buckets = np.zeros(COUNT, np.int64)
     for tally in tallies:
-        buckets[: len(tally.buckets)] += np.array(tally.buckets, np.int64)
+        buckets += tally.buckets
     # Tallies come a few times a second from each worker, not all at one moment.
     elapsed_ns = sum(tally.elapsed_ns for tally in tallies) / len(tallies) if tallies else 0.0
     return _Counts(elapsed_ns, sum(tally.sent for tally in tallies), buckets)
@@ -90,7 +90,7 @@ def _backlog(tallies: list[Tally]) -> str:
 def _failures(tallies: list[Tally]) -> str:
     counts = np.zeros(len(Outcome), np.int64)
     for tally in tallies:
-        counts[: len(tally.failures)] += np.array(tally.failures, np.int64)
+        counts += tally.failures
     if not counts.any():
         return "no failures"
     kinds = sorted(np.flatnonzero(counts).tolist(), key=lambda kind: -int(counts[kind]))

@@ -78,21 +78,6 @@ class Unreachable(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-class Tally(msgspec.Struct, frozen=True, tag=True):
-    """From a worker, some times a second: counts since the start. Cumulative, so one may get lost."""
-
-    elapsed_ns: int
-    """When they were taken, since the start."""
-    sent: int
-    failures: list[int]
-    """By `Outcome`."""
-    buckets: list[int]
-    """Answered requests per response time bucket, see `buckets`; trailing zeros left out."""
-    waiting: int
-    """Requests that are due and wait for a connection."""
-    in_flight: int
-
-
 class AnswerTally(msgspec.Struct, frozen=True):
     """How many answers were held against expected ones."""
 
@@ -125,7 +110,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 ToWorker: TypeAlias = Assignment | Start | Stop
-FromWorker: TypeAlias = Ready | Unreachable | Tally | Finished
+FromWorker: TypeAlias = Ready | Unreachable | Finished
 Message = TypeVar("Message")
 _LENGTH_BYTES = 8
 

@@ -1,6 +1,6 @@
 """Looks that are repeated while a load runs, on a thread of the instrument's parent process.
 
-The senders are processes of their own, so that looking takes no time from them.
+The senders are processes of their own, and the thread steps aside for them, so that looking takes no time from them.
 """
 
 import threading
@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from modeldyno.clock import Clock
+from modeldyno.loadgen.aside import step_aside
 
 
 class Rounds:
@@ -42,6 +43,7 @@ class Rounds:
         self._thread.join()
 
     def _go(self) -> None:
+        step_aside()
         next_ns = self._clock.now_ns()
         try:
             while not self._ended.wait(max(0.0, (next_ns - self._clock.now_ns()) / 1e9)):

@@ -9,6 +9,7 @@ import gc
 import os
 import resource
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,6 @@ from modeldyno.loadgen.messages import (
     Ready,
     Start,
     Stop,
-    Tally,
     ToWorker,
     Unreachable,
     to_frame,
@@ -35,6 +35,7 @@ from modeldyno.loadgen.messages import (
 from modeldyno.loadgen.part_file import PartFile, Remainder
 from modeldyno.loadgen.readers.table import Readers
 from modeldyno.loadgen.sender import Sender
+from modeldyno.loadgen.tally_board import TallyBoard
 from modeldyno.loadgen.transports.connection import Dialer
 from modeldyno.loadgen.transports.http1 import Http1Dialer
 from modeldyno.loadgen.transports.null import NullDialer
@@ -52,8 +53,15 @@ class Worker:
     """What a sending process does besides sending: listens to its parent, reports, keeps rows safe."""
 
     def __init__(
-        self, assignment: Assignment, orders: "Orders", dialer: Dialer, readers: Readers, clock: Clock
+        self,
+        assignment: Assignment,
+        orders: "Orders",
+        dialer: Dialer,
+        readers: Readers,
+        board: TallyBoard,
+        clock: Clock,
     ) -> None:
+        self._board = board
         self._orders = orders
         self._readers = readers
         self._clock = clock
@@ -111,7 +119,7 @@ class Worker:
 
     def _report(self) -> None:
         self._put_away()
-        _write_if_there_is_room(self._tally())
+        self._post_tally()
         if self._sender.pool.opened != self._opened_before:
             self._opened_before = self._sender.pool.opened
             gc.collect()
@@ -123,16 +131,17 @@ class Worker:
         self._part.append(rows)
         self._token_part.append(tokens)
 
-    def _tally(self) -> Tally:
+    def _post_tally(self) -> None:
         sender = self._sender
-        return self._ledger.tally(self._clock.now_ns(), waiting=sender.waiting(), in_flight=sender.in_flight)
+        tally = self._ledger.tally(self._clock.now_ns(), waiting=sender.waiting(), in_flight=sender.in_flight)
+        self._board.post(tally)
 
     def _hand_over(self) -> None:
         wall_ns = self._clock.now_ns() - self._measured_from_ns
         was_measuring = self._cpu_before_s > 0 and wall_ns > 0
         cpu_fraction = (_cpu_s() - self._cpu_before_s) / (wall_ns / 1e9) if was_measuring else 0.0
         self._put_away()
-        _write(self._tally())
+        self._post_tally()
         connections = self._sender.close()
         rows, tokens = self._close_parts()
         _write(
@@ -196,23 +205,12 @@ def _cpu_s() -> float:
 
 
 def _write(message: FromWorker) -> None:
-    os.set_blocking(_STDOUT, True)
     content = memoryview(to_frame(message))
     try:
         while content:
             content = content[os.write(_STDOUT, content) :]
     except BrokenPipeError:
         return  # the parent is gone; the part file has the rows
-
-
-def _write_if_there_is_room(message: FromWorker) -> None:
-    # A pipe takes up to PIPE_BUF (4,096) bytes whole or not at all, and a tally is shorter. A parent that does not
-    # read must not hold up the sending.
-    os.set_blocking(_STDOUT, False)
-    try:
-        os.write(_STDOUT, to_frame(message))
-    except (BlockingIOError, BrokenPipeError):
-        return
 
 
 def open_dialer(assignment: Assignment, clock: Clock, readers: Readers) -> Dialer:
@@ -227,7 +225,7 @@ def open_dialer(assignment: Assignment, clock: Clock, readers: Readers) -> Diale
     return Http1Dialer(address, assignment.encryption, readers.open, clock.now_ns)
 
 
-async def _run(choose: OpenDialer) -> None:
+async def _run(choose: OpenDialer, board: int) -> None:
     orders = Orders()
     orders.listen()
     assignment = await orders.wait_next()
@@ -239,14 +237,14 @@ async def _run(choose: OpenDialer) -> None:
     except DynoError as problem:
         _write(Unreachable(str(problem)))
         return
-    await Worker(assignment, orders, dialer, readers, clock).work()
+    await Worker(assignment, orders, dialer, readers, TallyBoard(board), clock).work()
 
 
 def main(choose: OpenDialer = open_dialer) -> None:
-    """Entry point of the process."""
+    """Entry point of the process; its argument is the descriptor of its tally board."""
     # The parent decides what Ctrl-C means; it reaches every process of a terminal's group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    uvloop.run(_run(choose))
+    uvloop.run(_run(choose, int(sys.argv[1])))
 
 
 if __name__ == "__main__":

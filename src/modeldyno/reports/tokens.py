@@ -37,8 +37,8 @@ def token_facts(tokens: TokenSummary) -> list[tuple[str, str]]:
 def prompting_text(prompting: Prompting) -> str:
     """`made of words, 64 tokens, answers up to 64 tokens, streamed`."""
     if prompting.prompt_tokens is not None:
-        unit = "words" if prompting.word_cost is None else "tokens"
-        asked = f"made of words, {prompting.prompt_tokens.text} {unit}"
+        length = prompting.prompt_tokens.text
+        asked = f"made of {length} words" if prompting.word_cost is None else f"made of words, {length} tokens"
     else:
         asked = f"{prompting.distinct:,} different ones of {prompting.source}"
     limit = f"answers up to {prompting.output_tokens.text} tokens" if prompting.output_tokens is not None else ""

@@ -114,20 +114,20 @@ def judge_run(  # noqa: PLR0913 - all but five are keyword-only
 def _check_steadiness(rows: np.ndarray, workload: Workload) -> tuple[list[str], list[str]]:
     """Reasons why the run was not steady, and notes on what could not be checked."""
     response_ns = response_times(rows)
-    ended = rows[~np.isin(rows["outcome"], (Outcome.INTERRUPTED, Outcome.NOT_SENT))]
-    answered = rows[rows["outcome"] == Outcome.OK]
+    ended = ~np.isin(rows["outcome"], (Outcome.INTERRUPTED, Outcome.NOT_SENT))
+    answered = rows["outcome"] == Outcome.OK
     changes = workload.arrivals in _CHANGING
     checks: tuple[tuple[str, Callable[[], str | None], str], ...] = (
         ("a trend", lambda: find_trend(response_ns), _LONGER),
         ("a level shift", lambda: find_level_shift(response_ns), _LONGER),
         (
             _BACKLOG,
-            lambda: find_growing_backlog(ended["planned_ns"], _ended_ns(ended, workload)),
+            lambda: find_growing_backlog(rows["planned_ns"][ended], _ended_ns(rows, workload)[ended]),
             "the server is offered more than it can do; lower the rate",
         ),
         (
             _LAW,
-            lambda: find_breach_of_littles_law(answered["planned_ns"], answered["done_ns"]),
+            lambda: find_breach_of_littles_law(rows["planned_ns"][answered], rows["done_ns"][answered]),
             "the server was not in balance; lower the rate or run longer",
         ),
     )

@@ -152,22 +152,22 @@ def _judge_mean_or_max(objective: Objective, times: _Times) -> ObjectiveVerdict:
 
 
 def _judge_error_rate(objective: Objective, rows: np.ndarray) -> ObjectiveVerdict:
-    judged = rows[rows["outcome"] != Outcome.INTERRUPTED]
-    if not len(judged):
+    outcome = rows["outcome"]
+    failed = outcome[outcome != Outcome.INTERRUPTED] != Outcome.OK
+    if not len(failed):
         return _verdict(objective, "cannot_tell", None, "no request was measured, so the error rate is unknown")
-    failed = judged["outcome"] != Outcome.OK
     share = proportion_estimate(failed)
     limit = float(objective.limit or 0)
     shown = (
-        f"{int(failed.sum()):,} of {len(judged):,} requests failed: {format_fraction(share.value, 2)} "
+        f"{int(failed.sum()):,} of {len(failed):,} requests failed: {format_fraction(share.value, 2)} "
         f"[{format_fraction(share.low or 0, 2)}, {format_fraction(share.high or 0, 2)}]; the limit is "
         f"{format_fraction(limit, 2)}"
     )
     if not failed.any() and limit > 0 and not objective.is_met_by(share.high or 0):
         needed = math.ceil(math.log(0.025) / math.log1p(-limit))
-        shown += f"; {needed - len(judged):,} more requests without a failure would decide"
+        shown += f"; {needed - len(failed):,} more requests without a failure would decide"
         return _verdict(objective, "cannot_tell", share, shown)
-    return _between(objective, share, shown, len(judged))
+    return _between(objective, share, shown, len(failed))
 
 
 def _judge_throughput(objective: Objective, summary: Summary, workload: Workload) -> ObjectiveVerdict:

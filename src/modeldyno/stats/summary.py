@@ -147,7 +147,7 @@ def _good_requests(rows: np.ndarray, tokens: np.ndarray, objectives: Sequence[Ob
     limits = [one for one in objectives if one.limit is not None and one.kind in ("latency", "token_latency")]
     if not limits:
         return None
-    judged = rows[rows["outcome"] != Outcome.INTERRUPTED]
+    judged = _those(rows, rows["outcome"] != Outcome.INTERRUPTED)
     response_ns, good = response_times(judged), meets_token_limits(judged, tokens, limits)
     for one in limits:
         if one.limit is not None and one.metric in LATENCY_METRICS:

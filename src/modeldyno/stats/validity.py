@@ -47,15 +47,15 @@ def check_not_sent(rows: np.ndarray) -> str | None:
 
 def check_stamps(rows: np.ndarray) -> str | None:
     """No request was done before it was sent, or sent before it was planned."""
-    answered = rows[rows["outcome"] == Outcome.OK]
+    answered = rows["outcome"] == Outcome.OK
     # A microsecond of grace: the plan is rounded to whole ns, and a timer may fire on the last tick before.
-    early = int((answered["sent_ns"] < answered["planned_ns"] - 1000).sum())
-    backwards = int((answered["done_ns"] < answered["sent_ns"]).sum())
+    early = int((answered & (rows["sent_ns"] < rows["planned_ns"] - 1000)).sum())
+    backwards = int((answered & (rows["done_ns"] < rows["sent_ns"])).sum())
     if not early and not backwards:
         return None
     return (
-        f"{early + backwards:,} of {len(answered):,} answered requests have impossible stamps ({early:,} sent before "
-        f"their planned moment, {backwards:,} done before they were sent): the clock or the recorder is broken; "
+        f"{early + backwards:,} of {int(answered.sum()):,} answered requests have impossible stamps ({early:,} sent "
+        f"before their planned moment, {backwards:,} done before they were sent): the clock or the recorder is broken; "
         "measure again and report it if it stays"
     )
 
@@ -66,16 +66,16 @@ def check_rate(rows: np.ndarray) -> str | None:
     Compared with the planned moments of the same requests, not with the nominal rate: a Poisson schedule of 1,000
     requests is 3 % off its nominal rate by chance, and that is no fault of the client.
     """
-    sent = rows[rows["sent_ns"] >= 0]
-    planned, delivered = rate_of(sent["planned_ns"]), rate_of(sent["sent_ns"])
-    if len(sent) < 2 or planned == 0:
+    sent = rows["sent_ns"] >= 0
+    planned, delivered = rate_of(rows["planned_ns"][sent]), rate_of(rows["sent_ns"][sent])
+    if sent.sum() < 2 or planned == 0:
         return "no rate was delivered: fewer than two requests were sent; is the server there?"
     shortfall = 1 - delivered / planned
     if shortfall <= RATE_TOLERANCE:
         return None
     return (
         f"{format_rate(delivered)} were sent of {format_rate(planned)} planned, {format_fraction(shortfall)} less: the "
-        "client is the bottleneck; lower the rate or add workers"
+        "client fell behind its plan; lower the rate, add workers, or free a core"
     )
 
 
@@ -86,23 +86,23 @@ def check_lateness(rows: np.ndarray) -> str | None:
     a run when the median send is late by more than 250 µs and a tenth of the median service time, or when more than
     5 % are late by over 1 ms and that makes more than a tenth of the 99th percentile.
     """
-    sent = rows[rows["sent_ns"] >= 0]
-    answered = rows[rows["outcome"] == Outcome.OK]
-    if not len(sent):
+    was_sent, was_answered = rows["sent_ns"] >= 0, rows["outcome"] == Outcome.OK
+    if not was_sent.any():
         return None
-    late_ns = sent["sent_ns"] - sent["planned_ns"]
+    late_ns = (rows["sent_ns"] - rows["planned_ns"])[was_sent]
+    service_ns = (rows["done_ns"] - rows["sent_ns"])[was_answered]
     median = float(np.median(late_ns))
-    service = float(np.median(answered["done_ns"] - answered["sent_ns"])) if len(answered) else 0.0
+    service = float(np.median(service_ns)) if len(service_ns) else 0.0
     if median > max(_MEDIAN_LATENESS_NS, _MATERIAL_SHARE * service):
         return (
             f"half of the sends were more than {format_duration(median)} late, against a median service time of "
             f"{format_duration(service)}: the client is starved; lower the rate, add workers or free a core"
         )
     share = float((late_ns > _LATE_NS).mean())
-    if share <= _MOST_LATE_SHARE or not len(answered):
+    if share <= _MOST_LATE_SHARE or not len(service_ns):
         return None
-    response = float(np.quantile(answered["done_ns"] - answered["planned_ns"], 0.99))
-    served = float(np.quantile(answered["done_ns"] - answered["sent_ns"], 0.99))
+    response = float(np.quantile((rows["done_ns"] - rows["planned_ns"])[was_answered], 0.99))
+    served = float(np.quantile(service_ns, 0.99))
     if response - served <= _MATERIAL_SHARE * response:
         return None
     return (
@@ -148,17 +148,23 @@ def note_conditions(summary: Summary, effective: EffectiveWorkload, workload: Wo
     if effective.reconnects:
         notes.append(f"{effective.reconnects:,} connections had to be opened anew during the run")
     if workload.is_closed:
+        users = "1 user" if workload.concurrency == 1 else f"{workload.concurrency:,} users"
         notes.append(
-            f"a closed loop of {workload.concurrency} users asks for no rate and waits for slow answers before it asks "
+            f"a closed loop of {users} asks for no rate and waits for slow answers before it asks "
             "again: its response times hide the queue that independent users would meet; rate and lateness are not "
             "judged; for objectives, offer a rate (--rate)"
         )
-    elif workload.arrivals == "poisson" and _offset(summary, workload) > RATE_TOLERANCE:
+    elif workload.arrivals == "poisson" and RATE_TOLERANCE < _offset(summary, workload) <= _by_chance(summary):
         notes.append(
             f"{format_rate(summary.rate_delivered_per_s)} were delivered of a nominal "
             f"{format_rate(workload.rate_per_s)}: a Poisson schedule of this length is off by chance"
         )
     return notes
+
+
+def _by_chance(summary: Summary) -> float:
+    """How far from its nominal rate a Poisson schedule may be by chance: four standard deviations of its count."""
+    return 4 / math.sqrt(max(1, summary.requests))
 
 
 def _offset(summary: Summary, workload: Workload) -> float:

@@ -5,6 +5,9 @@ from modeldyno.loadgen.transports.connection import Answer
 from modeldyno.records.requests import Outcome
 from modeldyno.wire.http1_response import HttpResponse
 
+_PLAINLY_OK = Answer(Outcome.OK, 200, keep_alive=True)
+"""Most answers of most servers: making another such tuple takes half a microsecond."""
+
 
 class PlainReader:
     """A 2xx is an answer; its body is not looked at."""
@@ -25,6 +28,8 @@ class PlainReader:
 def plain_answer(response: HttpResponse) -> Answer:
     """The outcome by the status, and the `Server-Timing` where there is one."""
     times = response.headers.get(b"server-timing")
+    if times is None and response.status == 200 and response.keep_alive:
+        return _PLAINLY_OK
     return Answer(
         Outcome.OK if 200 <= response.status < 300 else Outcome.HTTP_ERROR,
         response.status,

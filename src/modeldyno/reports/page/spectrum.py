@@ -37,10 +37,10 @@ class Latencies(Record, frozen=True, kw_only=True):
 
 def latencies_of(requests: np.ndarray) -> Latencies:
     """Response and service times of the measured phase; requests that the user cut off are left out."""
-    rows = requests[requests["measured"] & (requests["outcome"] != Outcome.INTERRUPTED)]
-    answered = rows["outcome"] == Outcome.OK
-    response = np.where(answered, rows["done_ns"] - rows["planned_ns"], np.inf)
-    service = (rows["done_ns"] - rows["sent_ns"])[answered]
+    outcome, done_ns = requests["outcome"], requests["done_ns"]
+    counted, answered = requests["measured"] & (outcome != Outcome.INTERRUPTED), outcome == Outcome.OK
+    response = np.where(answered, done_ns - requests["planned_ns"], np.inf)[counted]
+    service = (done_ns - requests["sent_ns"])[counted & answered]
     return Latencies(
         response_ns=tuple(np.sort(response).tolist()),
         service_ns=tuple(np.sort(service).astype(np.float64).tolist()),
