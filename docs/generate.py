@@ -14,18 +14,23 @@ import msgspec
 from modeldyno.cli.invocation import parser_of
 from modeldyno.cli.main import VERBS, help_text
 from modeldyno.errors import DynoError, ExitCode
-from modeldyno.records.bundle import Bundle, Datasheet, Samples
+from modeldyno.records.bundle import Bundle, BundleSignature, Datasheet, Samples
 from modeldyno.records.capacity import Capacity
 from modeldyno.records.comparison import Comparison
+from modeldyno.records.conformance import Conformance
 from modeldyno.records.doctor import Checkup
 from modeldyno.records.evaluation import Evaluation
 from modeldyno.records.run import Run
 from modeldyno.records.search import Search
+from modeldyno.records.security import AuditReport, KeyList, NewKey
 from modeldyno.records.speed import Profile
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
-RECORDS = (Run, Search, Bundle, Datasheet, Samples, Profile, Evaluation, Comparison, Checkup, Capacity)
+RECORDS = (
+    Run, Search, Bundle, BundleSignature, Datasheet, Samples, Profile, Evaluation, Comparison, Checkup, Capacity,
+    Conformance, KeyList, NewKey, AuditReport,
+)  # fmt: skip
 WIDTH = 100
 
 

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from modeldyno.api.auditing import verify_audit
     from modeldyno.api.checkup import doctor
     from modeldyno.api.comparing import compare
+    from modeldyno.api.conforming import conform, conformance_rules
     from modeldyno.api.evaluation import evaluate
     from modeldyno.api.inspection import inspect
+    from modeldyno.api.keys import create_key, list_keys, revoke_key
     from modeldyno.api.loading import load
     from modeldyno.api.profiling import profile
     from modeldyno.api.questions.ask import Ask
     from modeldyno.api.reporting import report
+    from modeldyno.api.sealing import seal
     from modeldyno.api.serving import serve
     from modeldyno.api.sizing import capacity
     from modeldyno.api.tuning import tune
@@ -30,14 +34,21 @@ _MODULE_OF = {
     "Shape": "api.workloads",
     "capacity": "api.sizing",
     "compare": "api.comparing",
+    "conform": "api.conforming",
+    "conformance_rules": "api.conforming",
+    "create_key": "api.keys",
     "doctor": "api.checkup",
     "evaluate": "api.evaluation",
     "inspect": "api.inspection",
+    "list_keys": "api.keys",
     "load": "api.loading",
     "profile": "api.profiling",
     "report": "api.reporting",
+    "revoke_key": "api.keys",
+    "seal": "api.sealing",
     "serve": "api.serving",
     "tune": "api.tuning",
+    "verify_audit": "api.auditing",
 }
 __all__ = [
     "Access",
@@ -45,14 +56,21 @@ __all__ = [
     "Shape",
     "capacity",
     "compare",
+    "conform",
+    "conformance_rules",
+    "create_key",
     "doctor",
     "evaluate",
     "inspect",
+    "list_keys",
     "load",
     "profile",
     "report",
+    "revoke_key",
+    "seal",
     "serve",
     "tune",
+    "verify_audit",
 ]
 
 

@@ -26,6 +26,11 @@ def epoch_ms(wall_time: str) -> int:
     return round(datetime.fromisoformat(wall_time).timestamp() * 1000)
 
 
+def wall_time_of(epoch_ms: int) -> str:
+    """The inverse of `epoch_ms`, to the second."""
+    return datetime.fromtimestamp(epoch_ms // 1000, UTC).isoformat(timespec="seconds")
+
+
 class SystemClock:
     """The clock of this machine."""
 

@@ -5,7 +5,7 @@
     DynoError                      what happened, why, what to type next
     ├── UsageError          (2)    the call or its input is wrong; nothing was changed
     │   ├── InputError             a file: missing, unreadable, corrupt, of an unknown format
-    │   ├── TrustError             loading it would run code, and nobody said --trust
+    │   ├── TrustError             loading it would run code, or no trusted key signed it
     │   ├── DataError              the data do not fit the model, or hold what no model can answer
     │   ├── ObjectiveError         an objective that does not parse or cannot be judged here
     │   └── OutputError            the place to write to: exists, not writable, disk full
@@ -75,7 +75,7 @@ class InputError(UsageError):
 
 
 class TrustError(UsageError):
-    """Loading this file would execute code from it, and the user has not said `--trust`."""
+    """Loading this file would execute code and nobody said `--trust`, or it is not signed for the trusted key."""
 
 
 class DataError(UsageError):

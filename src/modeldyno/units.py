@@ -17,6 +17,7 @@ _DURATION_NS = {
     "m": 60 * 10**9,
     "min": 60 * 10**9,
     "h": 3600 * 10**9,
+    "d": 86_400 * 10**9,
 }
 _SIZE_BYTES = {
     "B": 1,
@@ -41,13 +42,13 @@ def parse_duration_ns(text: str) -> int:
     """`"20ms"`, `"1.5 s"`, `"90s"`, `"2m"` to nanoseconds; a unit is required.
 
     Raises:
-        UsageError: when the text is not a number with one of ns, us, µs, ms, s, m, min, h.
+        UsageError: when the text is not a number with one of ns, us, µs, ms, s, m, min, h, d.
     """
-    parts = _split(text, "ns|us|µs|ms|s|min|m|h")
+    parts = _split(text, "ns|us|µs|ms|s|min|m|h|d")
     if parts is None:
         raise UsageError(
             f"{text!r} is not a duration",
-            why="a duration is a number with a unit: ns, us, ms, s, m or h",
+            why="a duration is a number with a unit: ns, us, ms, s, m, h or d",
             hint="for example 500ms, 20s or 1.5m",
         )
     return round(parts[0] * _DURATION_NS[parts[1]])

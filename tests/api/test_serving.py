@@ -51,6 +51,27 @@ def test_plain_json_works_as_from_curl(url: str, wine: Path) -> None:
     assert ["label", "probabilities"] == [output["name"] for output in outputs]
 
 
+def test_grpc_gives_the_answers_of_http(url: str, tuned: tuple[Search, Path], wine: Path, tmp_path: Path) -> None:
+    import tritonclient.grpc
+    import tritonclient.http
+
+    rows = np.load(wine / "wine.npz")["X"]
+    command = ["serve", str(tuned[1] / "wine.bundle"), "--port", "0", "--grpc-port", "0", "--json"]
+    answers = []
+    with ServerProcess("modeldyno", command, log=tmp_path / "log", clock=SystemClock()) as one:
+        grpc_url = json.loads(one.first_line)["grpc_url"]
+        for triton, address in (
+            (tritonclient.grpc, grpc_url.removeprefix("grpc://")),
+            (tritonclient.http, url.removeprefix("http://")),
+        ):
+            tensor = triton.InferInput("input", list(rows.shape), "FP32")
+            tensor.set_data_from_numpy(rows)
+            with triton.InferenceServerClient(address) as client:
+                answers.append(client.infer("wine", [tensor]).as_numpy("label"))
+
+    np.testing.assert_array_equal(*answers)
+
+
 def test_a_port_in_use_is_refused_and_named(url: str, tuned: tuple[Search, Path]) -> None:
     port = url.rsplit(":", 1)[1]
     command = [sys.executable, "-m", "modeldyno", "serve", str(tuned[1] / "wine.bundle"), "--port", port]

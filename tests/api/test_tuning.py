@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import modeldyno
-from modeldyno.deployment.bundle import open_bundle, read_datasheet, read_samples
+from modeldyno.deployment.bundle import open_bundle, read_datasheet
+from modeldyno.deployment.contents import Contents
 from modeldyno.errors import DataError, OutputError
 from modeldyno.loadgen.recorder import read_run
 from modeldyno.records.files import read_record
@@ -71,7 +72,7 @@ def test_the_bundle_opens_and_holds_what_was_proven(tuned: Tuned) -> None:
     assert sheet is not None
     assert sheet.proof is not None
     assert search.model.digest == bundle.origin.digest
-    assert 4 == len(read_samples(out / "wine.bundle").samples)
+    assert 4 == len(Contents(out / "wine.bundle", bundle).samples().samples)
 
 
 def test_the_stored_search_is_what_was_returned_and_the_page_is_rebuilt_from_it(tuned: Tuned, tmp_path: Path) -> None:

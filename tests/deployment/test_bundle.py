@@ -8,10 +8,10 @@ from modeldyno.deployment.bundle import (
     MANIFEST,
     open_bundle,
     read_datasheet,
-    read_samples,
     refuse_existing,
     write_bundle,
 )
+from modeldyno.deployment.contents import Contents
 from modeldyno.errors import InputError, OutputError
 from modeldyno.records.artifact import Artifact, Model
 from modeldyno.records.bundle import Bundle, Sample, Samples
@@ -62,7 +62,7 @@ def test_a_bundle_comes_back_as_it_was_written(written: Path) -> None:
     opened = open_bundle(written)
     assert bundle().deployment == opened.deployment
     assert {"model.onnx", "samples.json"} == set(opened.files)
-    assert SAMPLES == read_samples(written)
+    assert SAMPLES == Contents(written, opened).samples()
     assert read_datasheet(written) is None
 
 

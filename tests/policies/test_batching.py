@@ -1,17 +1,18 @@
 """`modeldyno.policies.batching`."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modeldyno.policies.batching import BatchDecision, choose_batch
+from modeldyno.errors import UsageError
+from modeldyno.policies.batching import BatchDecision, check_batching, choose_batch, lane_of
+from modeldyno.records.deployment import Batching, Lane
 
 rows_strategy = st.lists(st.integers(1, 50), min_size=1, max_size=20)
 
 
 def choose(rows: list[int], *, max_rows: int = 8, delay: int = 0, idle: int = 1, now: int = 100) -> BatchDecision:
-    return choose_batch(
-        rows, max_rows=max_rows, max_delay_ns=delay, idle_instances=idle, oldest_arrival_ns=100, now_ns=now
-    )
+    return choose_batch(rows, max_rows=max_rows, due_ns=100 + delay, idle_instances=idle, now_ns=now)
 
 
 @given(rows=rows_strategy, max_rows=st.integers(1, 60))
@@ -59,3 +60,36 @@ def test_nothing_is_taken_while_no_instance_is_idle() -> None:
 
 def test_an_empty_queue_gives_nothing() -> None:
     assert BatchDecision(0, None) == choose([])
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"), (([1, 1, 1], 1), ([3, 1, 1], 2), ([3, 1, 2, 1], 2), ([4, 4], 2), ([5, 2], 0))
+)
+def test_the_largest_preferred_size_that_the_front_makes_does_not_wait(rows: list[int], expected: int) -> None:
+    decision = choose_batch(rows, max_rows=9, preferred_rows=(1, 4, 8), due_ns=500, idle_instances=1, now_ns=100)
+    assert BatchDecision(expected, None if expected else 500) == decision
+
+
+def test_without_a_preferred_size_what_is_due_is_taken_as_it_is() -> None:
+    decision = choose_batch([2, 1], max_rows=9, preferred_rows=(4, 8), due_ns=100, idle_instances=1, now_ns=100)
+    assert BatchDecision(2, None) == decision
+
+
+@pytest.mark.parametrize(("priority", "lane"), ((0, 1), (1, 0), (3, 2), (4, 1), (-1, 1)))
+def test_a_priority_that_is_not_there_is_none_and_none_is_the_default(priority: int, lane: int) -> None:
+    assert lane == lane_of(priority, lanes=3, default_priority=2)
+
+
+@pytest.mark.parametrize(
+    ("batching", "words"),
+    (
+        (Batching(default_priority=2), "priorities are from 1 to 1"),
+        (Batching(lanes=(Lane(), Lane()), default_priority=0), "the default priority is 0"),
+        (Batching(max_rows=4, preferred_rows=(2, 8)), "8 rows are preferred"),
+        (Batching(lanes=(Lane(), Lane(timeout_ns=0))), "priority 2 admits no request"),
+        (Batching(lanes=(Lane(max_queued_rows=-1),)), "priority 1 admits no request"),
+    ),
+)
+def test_settings_that_contradict_one_another_are_refused(batching: Batching, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        check_batching(batching)

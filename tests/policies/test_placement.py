@@ -2,7 +2,7 @@
 
 import pytest
 
-from modeldyno.policies.placement import INLINE_LIMIT_NS, ComputeTime, is_inline
+from modeldyno.policies.placement import INLINE_LIMIT_NS, ComputeTime, is_inline, stall_limit_ns
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,18 @@ def test_a_slow_first_call_is_forgotten() -> None:
     for _ in range(30):
         times.observe(64, 7_000)
     assert is_inline(times.expected_ns(64), instances=1)
+
+
+@pytest.mark.parametrize(("expected_ns", "limit_ns"), ((None, 60), (5.0, 60), (7.0, 70)))
+def test_an_instance_is_given_up_after_ten_times_what_is_expected_and_not_before_the_limit(
+    expected_ns: float | None, limit_ns: int
+) -> None:
+    assert limit_ns == stall_limit_ns(expected_ns, limit_ns=60)
+
+
+def test_the_best_rate_is_that_of_the_size_that_computes_fastest() -> None:
+    times = ComputeTime()
+    assert times.best_elements_per_s() is None
+    times.observe(64, 64_000)
+    times.observe(1024, 128_000)
+    assert times.best_elements_per_s() == 1024 * 1e9 / 128_000

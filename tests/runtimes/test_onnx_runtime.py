@@ -44,6 +44,17 @@ def test_tensors_that_do_not_fit_are_an_error_in_words(tmp_path: Path, rows: np.
     assert caught.value.why
 
 
+def test_what_memory_does_not_suffice_for_is_a_memory_error(tmp_path: Path) -> None:
+    session = open_echo(tmp_path, TensorProto.FLOAT)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("Status Message: bad allocation\nmore")
+
+    session._compute = fail
+    with pytest.raises(MemoryError, match="bad allocation"):
+        session.run({"x": np.ones((2, 2), np.float32)})
+
+
 def test_a_corrupt_file_is_an_input_error(tmp_path: Path) -> None:
     path = samples.write_echo_onnx(tmp_path / "echo.onnx", TensorProto.FLOAT)
     signature = examine(path, trust=False).signature

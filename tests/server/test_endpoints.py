@@ -1,6 +1,9 @@
 """The endpoints of the protocol apart from infer, over a real connection."""
 
 import json
+import logging
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +24,15 @@ def get(server: RunningServer, path: str, method: str = "GET", body: bytes = b""
 def test_the_server_says_what_it_is_and_can(serving: Serving, path: str) -> None:
     status, document = get(serving(make_model()), path)
     assert (200, "modeldyno") == (status, document["name"])
-    assert ["binary_tensor_data", "statistics"] == document["extensions"]
+    assert [
+        "classification",
+        "schedule_policy",
+        "model_configuration",
+        "binary_tensor_data",
+        "parameters",
+        "statistics",
+        "logging",
+    ] == document["extensions"]
 
 
 @pytest.mark.parametrize("path", ("/v2/models/sums", "/v2/models/sums/versions/1"))
@@ -84,7 +95,9 @@ def test_a_name_with_odd_characters_is_found_quoted(serving: Serving) -> None:
         ("GET", "/", "nothing is served at '/'"),
         ("GET", "/v1/models", "nothing is served"),
         ("GET", "/v2/models", "nothing is served"),
-        ("GET", "/v2/models/sums/config", "nothing is served"),
+        ("GET", "/v2/models/sums/configs", "nothing is served"),
+        ("GET", "/v2/models/none/config", "unknown model 'none'"),
+        ("GET", "/v2/models/none/trace/setting", "unknown model 'none'"),
         ("GET", "/v2/models/none", "unknown model 'none'; served here: 'sums'"),
         ("POST", "/v2/models/none/infer", "unknown model 'none'"),
         ("POST", "/v2/models/sums/versions/7/infer", "no version '7', only 1"),
@@ -110,3 +123,60 @@ def test_a_wrong_method_is_405_and_told_the_right_ones(serving: Serving, method:
         reply = client.ask(method, path)
         assert (405, allowed) == (reply.status, reply.headers["allow"])
         assert "error" in json.loads(reply.body)
+
+
+@pytest.mark.parametrize("path", ("/v2/models/sums/config", "/v2/models/sums/versions/1/config"))
+def test_a_model_says_how_it_is_served(serving: Serving, path: str) -> None:
+    status, document = get(serving(make_model(max_rows=8)), path)
+    assert (200, "sums", 8) == (status, document["name"], document["max_batch_size"])
+    assert [{"name": "x", "data_type": "TYPE_FP32", "dims": [4]}] == document["input"]
+
+
+def test_a_model_that_is_ready_says_its_name(serving: Serving) -> None:
+    assert (200, {"name": "sums", "ready": True}) == get(serving(make_model()), "/v2/models/sums/ready")
+
+
+@pytest.mark.parametrize("path", ("/v2/trace/setting", "/v2/models/sums/trace/setting"))
+def test_trace_settings_say_that_nothing_is_traced(serving: Serving, path: str) -> None:
+    server = serving(make_model(), admin_port=0)
+    assert ["OFF"] == get(server, path)[1]["trace_level"]
+    assert 403 == get(server, path, "POST", b'{"trace_level":["TIMESTAMPS"]}')[0]
+    assert (400, True) == ask_admin(server, path, b'{"trace_level":["TIMESTAMPS"]}', "not offered")
+    assert (200, True) == ask_admin(server, path, b'{"trace_level":["OFF"]}', "OFF")
+
+
+def ask_admin(server: RunningServer, path: str, body: bytes, text: str) -> tuple[int, bool]:
+    request = urllib.request.Request(f"{server.admin_url}{path}", body, method="POST")  # noqa: S310 - http, ours
+    try:
+        with urllib.request.urlopen(request, timeout=30) as reply:  # noqa: S310 - as above
+            return reply.status, text in reply.read().decode()
+    except urllib.error.HTTPError as problem:
+        with problem:
+            return problem.code, text in problem.read().decode()
+
+
+def test_the_log_is_turned_on_and_off_at_the_admin_port(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
+    log = logging.getLogger("modeldyno.server")
+    server = serving(make_model(), admin_port=0)
+    before = get(server, "/v2/logging")
+    assert (200, "", True) == (before[0], before[1]["log_file"], before[1]["log_error"])
+    assert 403 == get(server, "/v2/logging", "POST", b'{"log_error":false}')[0]
+    for body, shown in (
+        (b'{"log_info":true,"log_warning":false}', ["info", "error"]),
+        (b'{"log_error":false,"log_info":false}', []),
+        (b'{"log_verbose_level":1}', ["debug", "info", "warning", "error"]),
+    ):
+        assert (200, True) == ask_admin(server, "/v2/logging", body, "log_verbose_level")
+        caplog.clear()
+        for level in ("debug", "info", "warning", "error"):
+            getattr(log, level)(level)
+        assert shown == [record.getMessage() for record in caplog.records]
+    assert 1 == get(server, "/v2/logging")[1]["log_verbose_level"]
+    assert 400 == ask_admin(server, "/v2/logging", b'{"log_file":"/tmp/x"}', "")[0]
+    server.stop()
+    server.join()
+    assert (logging.NOTSET, []) == (log.level, log.filters)
+
+
+def test_the_absolute_form_of_a_target_is_understood(serving: Serving) -> None:
+    assert 200 == get(serving(make_model()), "http://test/v2/models/sums")[0]

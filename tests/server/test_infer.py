@@ -148,3 +148,34 @@ def test_a_model_without_a_batch_dimension_is_served(serving: Serving) -> None:
         client.send(b"")
         reply = client.ask("POST", "/v2/models/fixed/infer", json.dumps({"inputs": [tensor]}).encode())
         assert json.loads(reply.body)["outputs"][0]["data"] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "binary", "coding"),
+    (
+        ("gzip", True, "gzip"),
+        ("deflate", True, "deflate"),
+        ("gzip, deflate", True, None),
+        ("gzip, deflate", False, "gzip"),
+        ("identity", False, None),
+    ),
+)
+def test_a_list_that_libraries_send_unasked_compresses_text_only(
+    serving: Serving, accepted: str, *, binary: bool, coding: str | None
+) -> None:
+    signature = echo_signature("FP32", ("batch", 500))
+    server = serving(make_model(echo, signature, name="echo"))
+    tensor = {"name": "x", "datatype": "FP32", "shape": [1, 500], "data": [1.5] * 500}
+    document = {"inputs": [tensor], "outputs": [{"name": "y", "parameters": {"binary_data": binary}}]}
+    with server.connect() as client:
+        reply = client.ask("POST", "/v2/models/echo/infer", json.dumps(document).encode(), Accept_Encoding=accepted)
+        assert (200, coding) == (reply.status, reply.headers.get("content-encoding"))
+        assert "Accept-Encoding" == reply.headers["vary"]
+
+
+def test_a_small_answer_is_not_compressed(serving: Serving) -> None:
+    with serving(make_model()).connect() as client:
+        tensor = {"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}
+        body = json.dumps({"inputs": [tensor]}).encode()
+        reply = client.ask("POST", "/v2/models/sums/infer", body, Accept_Encoding="gzip")
+        assert "content-encoding" not in reply.headers

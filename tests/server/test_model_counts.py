@@ -110,7 +110,7 @@ def test_the_times_of_a_batch_count_for_each_request_and_once_for_the_batch() ->
     for _ in range(2):
         counts.count_answer(ServerTimes(10, 200, 3_000, 40), 4)
     counts.count_batch(8, input_ns=20, began_ns=clock.now_ns() - 3_070, ended_ns=clock.now_ns() - 70)
-    counts.count_failure(clock.now_ns() - 9)
+    counts.count_end("failed", clock.now_ns() - 9)
     found = counts.statistics("m", "1")
     assert (8, 1, 2, 6_500) == (found.inference_count, found.execution_count, found.success.count, found.success.ns)
     assert (6_000, 400, 20, 80) == (

@@ -126,6 +126,7 @@ def test_requests_of_other_row_shapes_have_another_batch_key() -> None:
         (ONE, b"[1]", "not a valid inference request"),
         (ONE, b"\xff\xfe", "not a valid inference request"),
         (ONE, b'{"inputs":' + b"[" * 100_000, "not a valid inference request"),
+        (ONE, body(X, junk=json.loads("[" * 100 + "]" * 100)), "more than 100 levels deep"),
         (ONE, b"{}", "inputs"),
         (ONE, body(), "input 'x' is missing"),
         (ONE, body({**X, "name": "z"}), "unknown input 'z'; the model takes 'x'"),
@@ -146,13 +147,20 @@ def test_requests_of_other_row_shapes_have_another_batch_key() -> None:
         (ONE, body({**X, "data": ["1", 2, 3]}), "FP32 values"),
         (ONE, body({**X, "data": [None, 2, 3]}), "FP32 values"),
         (ONE, body({**X, "data": [1e39, 2, 3]}), "out of the range of FP32"),
-        (ONE, body(X).replace(b"2.5", b"NaN"), "not a valid inference request"),
+        (ONE, body(X).replace(b"2.5", b"NaN"), "not an array of FP32 values"),
         (ONE, body({key: value for key, value in X.items() if key != "data"}), "neither data nor"),
         (ONE, body({**X, "parameters": {"binary_data_size": 12}}), "both data and"),
         (ONE, body({**X, "parameters": {"shared_memory_region": "r"}}), "shared memory is not offered"),
         (ONE, body(X, outputs=[{"name": "z"}]), "unknown output 'z'"),
         (ONE, body(X, outputs=ONLY_Y * 2), "asked for twice"),
-        (ONE, body(X, outputs=[{"name": "y", "parameters": {"classification": 3}}]), "'classification' is not offered"),
+        (ONE, body(X, outputs=[{"name": "y", "parameters": {"classification": 0}}]), "not a number of classes"),
+        (ONE, body(X, outputs=[{"name": "y", "parameters": {"classification": True}}]), "not a number of classes"),
+        (ONE, body(X, outputs=[{"name": "y", "parameters": {"shared_memory_region": "r"}}]), "shared memory"),
+        (ONE, body(X, parameters={"timeout": -1}), "timeout is a whole number"),
+        (ONE, body(X, parameters={"priority": "high"}), "priority is a whole number"),
+        (ONE, body(X).replace(b'"data"', b'"data":[9,9,9],"data"'), "twice"),
+        (ONE, body(X, data=[1]), "outside of the inputs"),
+        (ONE, body({**X, "data": [1, [2, 3]]}), "not an array of FP32"),
         (ONE, body(X, outputs=[{"name": "y", "parameters": {"binary_data": "yes"}}]), "true or false"),
         (ONE, body(X, parameters={"binary_data_output": 1}), "true or false"),
         (ONE, body(X, id=7), "id"),
@@ -256,3 +264,37 @@ def test_requests_that_differ_in_their_id_only_are_read_once(monkeypatch: pytest
     monkeypatch.delattr(InferRequestDecoder, "_read")
 
     assert ["1", "2"] == [decoder.decode(*headed(b'"id":"%d",' % number)).id for number in (1, 2)]
+
+
+def test_a_nesting_of_a_hundred_levels_is_read() -> None:
+    levels = json.loads("[" * 99 + "]" * 99)
+    assert InferRequestDecoder(ONE).decode(body(X, junk=levels)).rows == 1
+    assert InferRequestDecoder(ONE).decode(body(X, junk="[" * 200)).rows == 1
+
+
+def test_priority_and_timeout_are_read_from_the_parameters() -> None:
+    parameters = {"priority": 2, "timeout": 5000, "mine": "yes"}
+    request = InferRequestDecoder(ONE).decode(body(X, parameters=parameters))
+    assert (2, 5000, parameters) == (request.priority, request.timeout_us, request.parameters)
+
+
+def test_a_timeout_of_0_is_none() -> None:
+    assert InferRequestDecoder(ONE).decode(body(X, parameters={"timeout": 0})).timeout_us is None
+
+
+def test_classes_may_be_asked_for_instead_of_values() -> None:
+    outputs = [{"name": "half", "parameters": {"classification": 3}}]
+    request = InferRequestDecoder(SIGNATURE).decode(body(X, IDS, outputs=outputs))
+    assert (OutputWish("half", binary=False, classes=3),) == request.wishes
+
+
+def test_json_requests_that_differ_in_id_and_numbers_only_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = InferRequestDecoder(SIGNATURE)
+    decoder.decode(b'{"id": "a", ' + body(X, IDS)[1:])
+    monkeypatch.delattr(InferRequestDecoder, "_read")
+
+    request = decoder.decode(b'{"id": "b", ' + body({**X, "data": [7, 8, 9]}, {**IDS, "data": [-5]})[1:])
+
+    assert ("b", [[7, 8, 9]], [-5]) == (request.id, request.inputs["x"].tolist(), request.inputs["ids"].tolist())
+    with pytest.raises(WireError, match="2 values"):
+        decoder.decode(b'{"id": "c", ' + body({**X, "data": [7, 8]}, IDS)[1:])

@@ -5,6 +5,7 @@ from pathlib import Path
 from modeldyno.api.serving import open_sessions
 from modeldyno.clock import Clock
 from modeldyno.deployment.bundle import open_bundle
+from modeldyno.deployment.contents import Contents
 from modeldyno.loadgen.messages import Assignment
 from modeldyno.loadgen.readers.table import Readers
 from modeldyno.loadgen.transports.connection import Dialer
@@ -20,7 +21,8 @@ def open_model(assignment: Assignment, clock: Clock, readers: Readers) -> Dialer
     """The sessions of the bundle that `Assignment.session` names, checked against its samples."""
     directory = Path(assignment.session.decode())
     bundle = open_bundle(directory)
-    sessions = open_sessions(directory, bundle)
+    with Contents(directory, bundle) as contents:
+        sessions = open_sessions(bundle, contents)
     decoder = InferRequestDecoder(bundle.signature)
     inputs = []
     for content in assignment.requests:

@@ -1,30 +1,47 @@
 """`serve`: a bundle as a service."""
 
+import logging
 import math
 from collections.abc import Callable
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from modeldyno.api.choices import PLATFORMS, runtime_named
 from modeldyno.clock import Clock, SystemClock
-from modeldyno.deployment.bundle import open_bundle, read_samples
+from modeldyno.deployment.bundle import open_bundle
+from modeldyno.deployment.contents import Contents
+from modeldyno.deployment.signing import vouch_of
 from modeldyno.errors import InputError
+from modeldyno.policies.padding import check_padding
 from modeldyno.protocols import Session
 from modeldyno.records.bundle import Bundle, Samples
-from modeldyno.records.server import ServerAccount, ServerSettings
+from modeldyno.records.deployment import BatchingChanges, Deployment
+from modeldyno.records.server import ProtectionSettings, ServerAccount, ServerSettings
 from modeldyno.records.signature import DATATYPES, TensorSpec
+from modeldyno.secret import Secret
+from modeldyno.server.protection import Protection
 from modeldyno.server.serving import ServedModel
 from modeldyno.server.serving import serve as serve_models
+from modeldyno.testing.padding_kit import find_changed_answer
+
+_LOG = logging.getLogger("modeldyno.server")
 
 
-def serve(
+def serve(  # noqa: PLR0913 - each is a matter of its own, and all but the first have defaults
     bundle: str | PathLike[str],
     *,
     settings: ServerSettings | None = None,
+    protection: ProtectionSettings | None = None,
+    trusted_key: str | PathLike[str] | None = None,
+    bundle_key: Secret | None = None,
+    changes: BatchingChanges | None = None,
     on_ready: Callable[[str, Bundle], None] = lambda _url, _bundle: None,
+    on_grpc_ready: Callable[[str], None] = lambda _url: None,
     clock: Clock | None = None,
 ) -> ServerAccount:
     """Serve a bundle over the Open Inference Protocol until SIGTERM or SIGINT, then drain.
@@ -34,55 +51,144 @@ def serve(
     Args:
         bundle: directory written by `tune`.
         settings: host, port and limits; the defaults listen on 127.0.0.1:8000.
+        protection: keys and audit log; by default everybody who reaches the port gets in, and nothing is written.
+        trusted_key: PEM file with an Ed25519 public key; only a bundle signed for it is served.
+        bundle_key: of an encrypted bundle.
+        changes: to how the bundle says that requests wait and are batched. Padding is switched on only where it
+            leaves the answers to the bundle's samples as they are; else that is logged.
         on_ready: called with the base URL once requests are answered.
+        on_grpc_ready: called with the URL of gRPC just before, if the settings have a port for it.
         clock: the clock to stamp with.
 
     Returns:
         What became of every accepted request.
 
     Raises:
-        InputError: not a bundle, damaged, or its answers differ here from those it was proven with.
-        UsageError: the port is in use.
+        InputError: not a bundle, damaged, or its answers differ here from those it was proven with; a file for
+            protection is missing or is something else.
+        TrustError: it is not signed for `trusted_key`, or loading it would run code.
+        OutputError: the audit log cannot be written.
+        UsageError: the port is in use, or the changes contradict one another or the model's signature.
     """
     clock, directory = clock or SystemClock(), Path(bundle)
-    opened = open_bundle(directory)
-    sessions = open_sessions(directory, opened)
+    vouch = None if trusted_key is None else vouch_of(Path(trusted_key))
+    opened = open_bundle(directory, vouch=vouch, opens_encrypted=True)
+    with (
+        Contents(directory, opened, key=bundle_key, in_memory=vouch is not None) as contents,
+        Protection(protection or ProtectionSettings(), clock=clock) as guarding,
+    ):
+        return _serve(
+            opened,
+            contents,
+            settings or ServerSettings(),
+            guarding,
+            changes=changes or BatchingChanges(),
+            clock=clock,
+            on_ready=on_ready,
+            on_grpc_ready=on_grpc_ready,
+        )
+
+
+def _serve(
+    opened: Bundle,
+    contents: Contents,
+    settings: ServerSettings,
+    protection: Protection,
+    *,
+    changes: BatchingChanges,
+    clock: Clock,
+    on_ready: Callable[[str, Bundle], None],
+    on_grpc_ready: Callable[[str], None],
+) -> ServerAccount:
+    deployment = changes.apply(opened.deployment)
+    sessions = open_sessions(opened, contents)
     try:
+        deployment = without_unproven_padding(sessions[0], deployment, contents.samples())
         model = ServedModel(
             name=opened.name,
             version=opened.version,
             platform=PLATFORMS[opened.deployment.runtime],
             signature=opened.signature,
             sessions=sessions,
-            deployment=opened.deployment,
+            deployment=deployment,
+            digest=opened.artifact.digest,
+            open_session=partial(open_session, opened, contents),
         )
         return serve_models(
-            [model], settings or ServerSettings(), clock=clock, on_ready=lambda url: on_ready(url, opened)
+            [model],
+            settings,
+            clock=clock,
+            on_ready=lambda url: on_ready(url, opened),
+            protection=protection,
+            on_grpc_ready=on_grpc_ready,
         )
     finally:
         for session in sessions:
             session.close()
 
 
-def open_sessions(directory: Path, bundle: Bundle) -> list[Session]:
+def open_sessions(bundle: Bundle, contents: Contents) -> list[Session]:
     """One session for each instance of a bundle's deployment, every sample asked of each.
 
     Raises:
         InputError: an answer is not the one that the bundle was proven with.
     """
-    samples = read_samples(directory)
-    runtime = runtime_named(bundle.deployment.runtime)
     sessions: list[Session] = []
     try:
         for _ in range(bundle.deployment.instances):
-            session = runtime.open(directory / bundle.artifact.path, bundle.signature, bundle.deployment.session)
-            sessions.append(session)
-            check_samples(session, samples, source=str(directory))
+            sessions.append(open_session(bundle, contents))  # noqa: PERF401 - those that are open are to be closed
     except BaseException:
         for session in sessions:
             session.close()
         raise
     return sessions
+
+
+def open_session(bundle: Bundle, contents: Contents) -> Session:
+    """One session of a bundle's artifact, every sample asked of it.
+
+    Raises:
+        InputError: an answer is not the one that the bundle was proven with.
+    """
+    artifact = contents.path_of(bundle.artifact.path)
+    runtime = runtime_named(bundle.deployment.runtime)
+    session = runtime.open(artifact, bundle.signature, bundle.deployment.session)
+    try:
+        check_samples(session, contents.samples(), source=bundle.name)
+    except BaseException:
+        session.close()
+        raise
+    return session
+
+
+def without_unproven_padding(session: Session, deployment: Deployment, samples: Samples) -> Deployment:
+    """The deployment, its buckets left out unless padding leaves the samples' answers as they are.
+
+    Raises:
+        UsageError: the buckets do not fit the signature.
+    """
+    if not deployment.batching.buckets:
+        return deployment
+    check_padding(session.signature, deployment.batching)
+    inputs = [
+        {spec.name: tensor_of(sample.inputs[spec.name], spec) for spec in session.signature.inputs}
+        for sample in samples.samples
+    ]
+    fault = "there is no sample to try it with"
+    if inputs:
+        changed = find_changed_answer(
+            session,
+            deployment.batching,
+            inputs,
+            relative_tolerance=samples.relative_tolerance,
+            absolute_tolerance=samples.absolute_tolerance,
+        )
+        if changed is None:
+            return deployment
+        fault = changed
+    _LOG.warning("padding is left off: %s", fault)
+    batching = msgspec.structs.replace(deployment.batching, buckets=())
+    return msgspec.structs.replace(deployment, batching=batching)
 
 
 def check_samples(session: Session, samples: Samples, *, source: str) -> None:

@@ -1,16 +1,22 @@
 """Bundles on disk: written whole or not at all, checked when opened, never overwritten without being asked."""
 
+import contextlib
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
 from modeldyno.errors import InputError, OutputError
 from modeldyno.records.bundle import Bundle, Datasheet, Samples
-from modeldyno.records.files import digest_file, output_problem, read_record, write_record
+from modeldyno.records.files import digest_file, from_json, output_problem, read_record, write_record
 
 MANIFEST, DATASHEET, SAMPLES = "bundle.json", "datasheet.json", "samples.json"
+
+Vouch: TypeAlias = Callable[[Path, bytes], None]
+"""Given the directory of a bundle and the bytes of its manifest; raises when it is not to be trusted."""
 
 
 def refuse_existing(directory: Path, *, force: bool) -> None:
@@ -50,48 +56,68 @@ def write_bundle(
         OutputError: the place is taken (see `refuse_existing`), not writable, or the disk is full; what was there
             before is untouched.
     """
+    with building(directory, force=force) as place:
+        return _fill(place, bundle, artifact, samples, datasheet)
+
+
+@contextlib.contextmanager
+def building(directory: Path, *, force: bool) -> Iterator[Path]:
+    """A new directory beside `directory`, that takes its place when the block ends without an error.
+
+    Raises:
+        OutputError: see `write_bundle`.
+    """
     refuse_existing(directory, force=force)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
+        place = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
     except OSError as problem:
         raise output_problem(directory, problem) from problem
     try:
-        written = _fill(building, bundle, artifact, samples, datasheet)
-        _move_into_place(building, directory)
+        place.chmod(0o755)  # mkdtemp makes it private; a bundle is to be shared
+        yield place
+        _move_into_place(place, directory)
     except OSError as problem:
         raise output_problem(directory, problem) from problem
     finally:
-        shutil.rmtree(building, ignore_errors=True)
-    return written
+        shutil.rmtree(place, ignore_errors=True)
 
 
-def _fill(building: Path, bundle: Bundle, artifact: Path, samples: Samples, datasheet: Datasheet | None) -> Bundle:
-    building.chmod(0o755)  # mkdtemp makes it private; a bundle is to be shared
-    shutil.copyfile(artifact, building / bundle.artifact.path)
-    write_record(building / SAMPLES, samples)
+def _fill(place: Path, bundle: Bundle, artifact: Path, samples: Samples, datasheet: Datasheet | None) -> Bundle:
+    shutil.copyfile(artifact, place / bundle.artifact.path)
+    write_record(place / SAMPLES, samples)
     if datasheet is not None:
-        write_record(building / DATASHEET, datasheet)
-    files = {path.name: digest_file(path) for path in sorted(building.iterdir())}
-    written = msgspec.structs.replace(bundle, files=files)
-    write_record(building / MANIFEST, written)
+        write_record(place / DATASHEET, datasheet)
+    written = msgspec.structs.replace(bundle, files=digests_in(place))
+    write_record(place / MANIFEST, written)
     return written
 
 
-def _move_into_place(building: Path, directory: Path) -> None:
+def digests_in(place: Path) -> dict[str, str]:
+    """The digests of all files of a bundle that is being written, its manifest not among them."""
+    return {path.name: digest_file(path) for path in sorted(place.iterdir()) if path.name != MANIFEST}
+
+
+def _move_into_place(place: Path, directory: Path) -> None:
     old = directory.with_name(f".{directory.name}.old")
     if directory.exists():
         shutil.rmtree(old, ignore_errors=True)
         directory.rename(old)
-    building.rename(directory)
+    place.rename(directory)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def open_bundle(directory: Path) -> Bundle:
+def open_bundle(directory: Path, *, vouch: Vouch | None = None, opens_encrypted: bool = False) -> Bundle:
     """Read a bundle and check that every file is there and is the one that was written.
 
+    Args:
+        directory: what `write_bundle` wrote.
+        vouch: raises for a manifest that nobody vouches for.
+        opens_encrypted: whether the caller can decrypt its files.
+
     Raises:
-        InputError: not a bundle, a file is missing, or a digest differs.
+        InputError: not a bundle, a file is missing, a digest differs, or it is encrypted and that was not expected.
+        TrustError: from `vouch`.
     """
     if not directory.exists():
         raise InputError(f"{directory} does not exist", hint="make a bundle with: dyno tune MODEL --data DATA")
@@ -101,7 +127,16 @@ def open_bundle(directory: Path) -> Bundle:
             why=f"it has no {MANIFEST}",
             hint="make a bundle with: dyno tune MODEL --data DATA",
         )
-    bundle = read_record(directory / MANIFEST, Bundle)
+    content = _read(directory / MANIFEST)
+    if vouch is not None:
+        vouch(directory, content)
+    bundle = from_json(content, Bundle, str(directory / MANIFEST))
+    if bundle.encryption is not None and not opens_encrypted:
+        raise InputError(
+            f"{directory} is encrypted",
+            why="only dyno serve opens encrypted bundles",
+            hint=f"dyno serve {directory} --bundle-key FILE, and ask the server",
+        )
     for name, digest in bundle.files.items():
         path = directory / name
         if Path(name).name != name:
@@ -117,9 +152,11 @@ def open_bundle(directory: Path) -> Bundle:
     return bundle
 
 
-def read_samples(directory: Path) -> Samples:
-    """The sample requests with their expected answers."""
-    return read_record(directory / SAMPLES, Samples)
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise InputError(f"cannot read {path}", why=problem.strerror or str(problem)) from problem
 
 
 def read_datasheet(directory: Path) -> Datasheet | None:

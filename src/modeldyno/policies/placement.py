@@ -8,6 +8,7 @@ INLINE_LIMIT_NS = 300_000
 """A health check may wait so long."""
 
 _WEIGHT = 0.25
+_STALLED_FACTOR = 10
 
 
 class ComputeTime:
@@ -22,6 +23,12 @@ class ComputeTime:
         mean_ns = self._mean_ns.get(size)
         self._mean_ns[size] = duration_ns if mean_ns is None else mean_ns + _WEIGHT * (duration_ns - mean_ns)
 
+    def best_elements_per_s(self) -> float | None:
+        """The highest rate of all sizes; None before the first batch."""
+        # The smallest number of each size's bits, so that the rate is not overstated.
+        rates = [(1 << max(0, size - 1)) * 1e9 / max(1, mean_ns) for size, mean_ns in self._mean_ns.items()]
+        return max(rates, default=None)
+
     def expected_ns(self, elements: int) -> float | None:
         """What a batch of so many input elements will take; None when none of that size was seen."""
         return self._mean_ns.get(elements.bit_length())
@@ -30,3 +37,13 @@ class ComputeTime:
 def is_inline(expected_ns: float | None, *, instances: int) -> bool:
     """Whether to compute on the event loop: one instance, and known to be short."""
     return instances == 1 and expected_ns is not None and expected_ns <= INLINE_LIMIT_NS
+
+
+def stall_limit_ns(expected_ns: float | None, *, limit_ns: int) -> int:
+    """How long a batch may take before its instance is given up.
+
+    Args:
+        expected_ns: what a batch of its size takes; None when that is not known.
+        limit_ns: an instance is never given up earlier.
+    """
+    return limit_ns if expected_ns is None else max(limit_ns, round(_STALLED_FACTOR * expected_ns))

@@ -1,6 +1,8 @@
 """A deployment as a directory that can be served, and what was proven of it."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 from modeldyno.records.artifact import Artifact, Model, Task
 from modeldyno.records.base import Estimate, Record
@@ -11,6 +13,19 @@ from modeldyno.records.run import Summary
 from modeldyno.records.signature import Signature
 from modeldyno.records.verdict import MeasurementVerdict
 from modeldyno.records.workload import Workload
+
+
+class Encryption(Record, frozen=True, kw_only=True):
+    """How files of a bundle are encrypted: each with a key of its own, derived by HKDF-SHA256 (RFC 5869)."""
+
+    algorithm: Literal["AES-256-GCM"] = "AES-256-GCM"
+    """A file is 12 bytes of nonce, the text, and 16 bytes of tag (NIST SP 800-38D)."""
+    salt: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    """Of the derivation, random, in hex."""
+    key_check: str
+    """Derived from the key too, in hex: tells a wrong key from a damaged file."""
+    files: tuple[str, ...]
+    """Which ones, by relative path."""
 
 
 class Bundle(Record, frozen=True, kw_only=True):
@@ -33,6 +48,19 @@ class Bundle(Record, frozen=True, kw_only=True):
     """Every other file of the bundle, by relative path, to its `sha256:` digest."""
     build_cpu_flags: tuple[str, ...]
     """Flags of the machine that built it: an int8 file can answer differently elsewhere."""
+    encryption: Encryption | None = None
+    """None when every file is plain. The digests of `files` are of what is on disk, that of `artifact` of its text."""
+
+
+class BundleSignature(Record, frozen=True, kw_only=True):
+    """The document `bundle.sig`: who vouches for `bundle.json`, and by its digests for every file."""
+
+    schema: Literal["modeldyno.signature/1"] = "modeldyno.signature/1"
+    algorithm: Literal["ed25519"] = "ed25519"
+    public_key: str
+    """Of the signer, 32 bytes in hex: to find the right one, not to be trusted."""
+    signature: str
+    """64 bytes in hex, over a line that names its purpose and the bytes of `bundle.json` (RFC 8032)."""
 
 
 class Sample(Record, frozen=True, kw_only=True):

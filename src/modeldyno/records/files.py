@@ -38,7 +38,7 @@ def from_json(content: bytes, kind: type[T], source: str) -> T:
     """
     try:
         return msgspec.json.decode(content, type=kind)
-    except msgspec.MsgspecError as problem:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
         raise InputError(f"{source} is not a valid {kind.__name__.lower()} record", why=str(problem)) from problem
 
 

@@ -48,7 +48,11 @@ class ModelStatistics(Record, frozen=True, kw_only=True):
     compute_infer: CountedTime = CountedTime()
     compute_output: CountedTime = CountedTime()
     cache_hit: CountedTime = CountedTime()
+    """Requests answered with what was computed for an equal one; `queue` counts them too, the compute times do not."""
     cache_miss: CountedTime = CountedTime()
+    """Requests that were computed where there is a cache; the time is that of looking and of keeping the answer."""
+    cache_saved_ns: int = 0
+    """What computing the hits would have taken; not of the protocol."""
     batches: tuple[BatchCount, ...] = ()
 
 

@@ -1,6 +1,32 @@
 """How a server listens, and what became of the requests it accepted."""
 
+from typing import Literal
+
 from modeldyno.records.base import Record
+
+
+class TlsFiles(Record, frozen=True, kw_only=True):
+    """PEM files for encrypted listeners; names, not contents."""
+
+    certificate: str
+    """The server's certificate and those between it and its authority."""
+    key: str = ""
+    """Its private key, when it is not in the same file."""
+    client_authorities: str = ""
+    """Whose client certificates are asked for; empty to ask for none."""
+
+
+class ProtectionSettings(Record, frozen=True, kw_only=True):
+    """Who gets in, and what is written down of it; file names, empty for none."""
+
+    keys: str = ""
+    """Made by `dyno keys`; with it, nobody gets in without a key."""
+    audit: str = ""
+    """Log of who asked for what."""
+    audit_on_failure: Literal["refuse", "continue"] = "refuse"
+    """What to do with requests while the log cannot be written, such as on a full disk."""
+    audit_rotate_bytes: int = 100 * 10**6
+    """A log of this size gets a number behind its name, and another begins."""
 
 
 class ServerSettings(Record, frozen=True, kw_only=True):
@@ -21,6 +47,15 @@ class ServerSettings(Record, frozen=True, kw_only=True):
     """For a connection between two requests."""
     drain_timeout_ns: int = 30 * 10**9
     """For the accepted requests to be answered after the server was told to stop."""
+    tls: TlsFiles | None = None
+    """None for plain HTTP."""
+    grpc_port: int | None = None
+    """Where gRPC is answered, on `host`; 0 takes any free port, None: nowhere."""
+    admin_port: int | None = None
+    """Where load, unload, logging and tracing are answered, on `admin_host`; None: nowhere."""
+    admin_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+    """Where `/metrics` is answered, on `host`, instead of on `port`; None: on `port`."""
 
 
 class ServerAccount(Record, frozen=True, kw_only=True):

@@ -11,6 +11,9 @@ from modeldyno.protocols import Tensors
 from modeldyno.records.deployment import SessionSettings
 from modeldyno.records.signature import Signature
 
+_OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate memory")
+"""It has no error class for that: what its arenas and the C++ library say (onnxruntime/core/framework/bfc_arena.cc)."""
+
 
 class OnnxRuntime:
     """A `modeldyno.protocols.Runtime` on the CPU execution provider."""
@@ -59,10 +62,13 @@ class OnnxSession:
 
         Raises:
             ToolError: ONNX Runtime refuses the tensors or fails on them.
+            MemoryError: it could not get the memory for them.
         """
         try:
             return dict(zip(self._outputs, self._compute(self._outputs, inputs), strict=True))
         except Exception as problem:
+            if any(words in str(problem) for words in _OUT_OF_MEMORY):
+                raise MemoryError(_first_line(problem)) from problem
             raise ToolError("ONNX Runtime could not compute this batch", why=_first_line(problem)) from problem
 
     def close(self) -> None:

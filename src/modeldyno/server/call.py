@@ -1,10 +1,13 @@
 """One inference request on its way through the server, and what it ends in."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, NamedTuple
 
 from modeldyno.wire.v2_request import InferRequest
 from modeldyno.wire.v2_response import InferBody
+
+if TYPE_CHECKING:
+    from modeldyno.server.cache_flights import Flight
 
 
 class ServerTimes(NamedTuple):
@@ -18,6 +21,10 @@ class ServerTimes(NamedTuple):
     """`Session.run` of the whole batch."""
     postprocess_ns: int
     """Splitting the batch and encoding the answer."""
+    batch_ns: int = 0
+    """Of `queue_ns`: waiting for company while an instance was idle, where the deployment allows a delay."""
+    padding_ns: int = 0
+    """Of `queue_ns`: merging and padding the batch."""
 
 
 class Answer(NamedTuple):
@@ -39,13 +46,56 @@ Reply = Callable[[Answer | Refusal], None]
 
 
 class Call:
-    """A decoded request and whom to tell. `started_ns` is its first byte, `queued_ns` its admission."""
+    """A decoded request and whom to tell: a `modeldyno.policies.waiting.Waiting`.
 
-    __slots__ = ("is_cancelled", "queued_ns", "reply", "request", "started_ns")
+    Args:
+        request: what is asked.
+        reply: called once with what it ends in, unless it is cancelled.
+        started_ns: when its first byte came.
+        queued_ns: when it was decoded and joined the queue.
+        deadline_ns: when it gets 504 instead of an answer; None: never.
+        tenant: whose it is; empty where no keys are asked for.
+    """
 
-    def __init__(self, request: InferRequest, reply: Reply, *, started_ns: int, queued_ns: int) -> None:
+    __slots__ = (
+        "deadline_ns",
+        "due_ns",
+        "flight",
+        "is_over",
+        "key",
+        "lane",
+        "queued_ns",
+        "reply",
+        "request",
+        "rows",
+        "started_ns",
+        "tenant",
+    )
+
+    def __init__(
+        self,
+        request: InferRequest,
+        reply: Reply,
+        *,
+        started_ns: int,
+        queued_ns: int,
+        deadline_ns: int | None = None,
+        tenant: str = "",
+    ) -> None:
         self.request = request
         self.reply = reply
         self.started_ns = started_ns
         self.queued_ns = queued_ns
-        self.is_cancelled = False
+        self.deadline_ns = deadline_ns
+        self.tenant = tenant
+        self.rows = request.rows
+        self.key: Hashable = request.batch_key
+        """Only calls of one key are merged; the batcher's padding makes it coarser."""
+        self.lane = 0
+        """Index of its priority, 0 the highest."""
+        self.due_ns = queued_ns
+        """Until when it may wait for company."""
+        self.flight: Flight | None = None
+        """Of equal requests, which it leads or follows; None without a cache."""
+        self.is_over = False
+        """Whether it was answered, cancelled, expired or lost: nobody waits for it any more."""

@@ -3,9 +3,16 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from modeldyno.server.audit import CANCELLED
 from modeldyno.server.call import Answer, Refusal
+from modeldyno.server.visit import Visit
+from modeldyno.wire.content_coding import choose_coding, compress
 from modeldyno.wire.http1_head import format_response, format_server_timing, format_tensors
+from modeldyno.wire.http1_request import HttpRequest
 from modeldyno.wire.v2_documents import encode_error
+
+_WORTH_COMPRESSING_BYTES = 1024
+"""A smaller answer fits into one packet anyway."""
 
 
 class Outlet(Protocol):
@@ -24,14 +31,17 @@ class Exchange:
     """Takes one answer, makes it HTTP, and hands it to the connection, which keeps the order."""
 
     __slots__ = (
+        "_accepted",
         "_keep_alive_line",
         "_outlet",
         "_with_timing",
         "_without_body",
         "abandoned",
         "closes",
+        "deadline_ns",
         "message",
         "started_ns",
+        "visit",
     )
 
     abandoned: Callable[[], None] | None
@@ -46,22 +56,44 @@ class Exchange:
         keep_alive_line: bytes = b"",
         without_body: bool = False,
         with_timing: bool = False,
+        accepted: bytes | None = None,
     ) -> None:
         self._outlet = outlet
+        self._accepted = accepted
         self._keep_alive_line = keep_alive_line
         self._without_body = without_body
         self._with_timing = with_timing
         self.started_ns = started_ns
+        self.deadline_ns: int | None = None
+        """When the client gives up, where it says so."""
         self.closes = closes
         """Whether the connection ends after this answer."""
         self.message: bytes | None = None
         """The whole answer, once it is there."""
         self.abandoned = None
+        self.visit: Visit | None = None
+        """Who asked, where that matters."""
 
     def respond(self, status: int, body: bytes, headers: bytes = b"") -> None:
         """Answer with a JSON document."""
+        if self.visit is not None:
+            self.visit.end(status)
         self._send(
             format_response(status, body, headers=headers + self._connection_line(), without_body=self._without_body)
+        )
+
+    def show(self, page: bytes, content_type: bytes) -> None:
+        """Answer with what is no JSON."""
+        if self.visit is not None:
+            self.visit.end(200)
+        self._send(
+            format_response(
+                200,
+                page,
+                content_type=content_type,
+                headers=self._connection_line(),
+                without_body=self._without_body,
+            )
         )
 
     def refuse(self, status: int, message: str, headers: bytes = b"") -> None:
@@ -74,20 +106,32 @@ class Exchange:
             retry = b"" if answer.retry_after_s is None else b"Retry-After: %d\r\n" % answer.retry_after_s
             self.refuse(answer.status, answer.message, retry)
             return
+        if self.visit is not None:
+            self.visit.end(200)
         headers = self._connection_line()
         if self._with_timing:
-            preprocess_ns, queue_ns, inference_ns, postprocess_ns = answer.times
-            headers += format_server_timing(
-                preprocess_ns=preprocess_ns,
-                queue_ns=queue_ns,
-                inference_ns=inference_ns,
-                postprocess_ns=postprocess_ns,
-            )
+            headers += format_server_timing(*answer.times)
         body, header_length = answer.body
+        accepted = self._accepted
+        if accepted is not None and len(body) >= _WORTH_COMPRESSING_BYTES:
+            # Libraries offer a list of codings unasked. Tensors compress badly and slowly, so one must be asked for.
+            coding = choose_coding(accepted) if header_length is None or b"," not in accepted else None
+            headers += b"Vary: Accept-Encoding\r\n"
+            if coding is not None:
+                headers += b"Content-Encoding: %b\r\n" % coding
+                body = compress(body, coding)
         if header_length is None:
             self._send(format_response(200, body, headers=headers))
         else:
             self._send(format_tensors(body, header_length, headers))
+
+    def abandon(self) -> None:
+        """The client is gone: nobody waits for the answer any more."""
+        if self.abandoned is not None:
+            self.abandoned()
+            self.abandoned = None
+        if self.visit is not None:
+            self.visit.end(CANCELLED)
 
     def _connection_line(self) -> bytes:
         if self.closes or self._outlet.must_close():
@@ -99,3 +143,11 @@ class Exchange:
         self.abandoned = None
         self.message = message
         self._outlet.flush()
+
+
+class Handler(Protocol):
+    """What a listener hands its requests to."""
+
+    def handle(self, request: HttpRequest, exchange: Exchange) -> None:
+        """Answer now, or arrange for it."""
+        ...

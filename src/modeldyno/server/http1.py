@@ -4,6 +4,7 @@ import asyncio
 import errno
 import logging
 import socket
+import ssl
 from collections import deque
 from collections.abc import Callable
 from typing import cast
@@ -13,8 +14,7 @@ import uvloop
 from modeldyno.clock import Clock
 from modeldyno.errors import UsageError
 from modeldyno.records.server import ServerSettings
-from modeldyno.server.exchange import Exchange
-from modeldyno.server.routes import Router
+from modeldyno.server.exchange import Exchange, Handler
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.http1_head import CONTINUE, format_response
 from modeldyno.wire.http1_request import HttpRequest, RequestLimits, RequestReader
@@ -24,6 +24,7 @@ _LOG = logging.getLogger("modeldyno.server")
 _MAX_PIPELINED = 64
 _LINGER_NS = 2 * 10**9
 _GRACE_S = 0.1
+_HANDSHAKE_S = 10.0
 _BACKLOG = 1024
 _LARGEST_PORT = 65_535
 
@@ -37,21 +38,28 @@ class Listener:
     """Accepts connections, watches over them, and drains them."""
 
     def __init__(
-        self, settings: ServerSettings, *, loop: asyncio.AbstractEventLoop, clock: Clock, on_drained: Callable[[], None]
+        self,
+        settings: ServerSettings,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        clock: Clock,
+        on_drained: Callable[[], None],
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.limits = RequestLimits(max_body_bytes=settings.max_body_bytes)
-        self.router: Router | None = None
+        self.router: Handler | None = None
         self.connections: set[Connection] = set()
         self.is_draining = False
         self._loop = loop
         self._on_drained = on_drained
+        self._tls = tls
         self._server: asyncio.AbstractServer | None = None
         timeouts_ns = (settings.read_timeout_ns, settings.idle_timeout_ns, _LINGER_NS)
         self._watch_interval_s = min(1.0, min(timeouts_ns) / 4e9)
 
-    async def listen(self, router: Router) -> str:
+    async def listen(self, router: Handler) -> str:
         """Begin to accept.
 
         Returns:
@@ -61,21 +69,13 @@ class Listener:
             UsageError: the address cannot be listened on.
         """
         self.router = router
-        host, port = self.settings.host, self.settings.port
-        # uvloop would take "" for all addresses and a port modulo 65,536.
-        if not host or not 0 <= port <= _LARGEST_PORT:
-            raise UsageError(
-                f"cannot listen on host {host!r}, port {port}",
-                hint=f"--host takes a name or address of this machine, --port a number from 0 to {_LARGEST_PORT}",
-            )
-        try:
-            server = await self._loop.create_server(lambda: Connection(self), host, port, backlog=_BACKLOG)
-        except OSError as problem:
-            raise _listen_error(host, port, problem) from problem
+        host = self.settings.host
+        server = await bind(lambda: Connection(self), host, self.settings.port, loop=self._loop, tls=self._tls)
         self._server = server
         self._loop.call_later(self._watch_interval_s, self._watch)
         name = f"[{host}]" if ":" in host else host
-        return f"http://{name}:{server.sockets[0].getsockname()[1]}"
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://{name}:{server.sockets[0].getsockname()[1]}"
 
     def drain(self) -> None:
         """Accept nothing more, answer what was accepted, close each connection, then call `on_drained`.
@@ -157,9 +157,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the name is asyncio's
         """See `asyncio.Protocol`: what was asked on this connection is abandoned."""
         for exchange in self._outstanding:
-            if exchange.abandoned is not None:
-                exchange.abandoned()
-                exchange.abandoned = None
+            exchange.abandon()
         self._outstanding.clear()
         self._takes_requests = False
         self._transport = None
@@ -265,6 +263,7 @@ class Connection(asyncio.Protocol):
             keep_alive_line=b"Connection: keep-alive\r\n" if b"connection" in request.headers else b"",
             without_body=request.method == b"HEAD",
             with_timing=self._with_timing,
+            accepted=request.headers.get(b"accept-encoding"),
         )
         self._outstanding.append(exchange)
         if not request.keep_alive:
@@ -308,11 +307,57 @@ class Connection(asyncio.Protocol):
         """Close our half and wait for the client's: a close with unread bytes would reset the last answer away."""
         self._takes_requests = False
         self._lingering_ns = self._clock.now_ns()
-        if self._transport is not None:
-            self._transport.write_eof()
+        transport = self._transport
+        if transport is None:
+            return
+        if transport.can_write_eof():
+            transport.write_eof()
+        else:
+            transport.close()  # TLS ends both ways at once, after it has sent what is there
 
 
-def _listen_error(host: str, port: int, problem: OSError) -> UsageError:
+async def bind(
+    make_connection: Callable[[], asyncio.Protocol],
+    host: str,
+    port: int,
+    *,
+    loop: asyncio.AbstractEventLoop,
+    tls: ssl.SSLContext | None,
+    option: str = "--port",
+) -> asyncio.Server:
+    """Listen on an address.
+
+    Args:
+        make_connection: called for each connection, after the handshake of TLS.
+        host: name or address of this machine.
+        port: 0 for any free one.
+        loop: where.
+        tls: None for plain TCP.
+        option: by which the user chooses the port.
+
+    Raises:
+        UsageError: the address cannot be listened on.
+    """
+    # uvloop would take "" for all addresses and a port modulo 65,536.
+    if not host or not 0 <= port <= _LARGEST_PORT:
+        raise UsageError(
+            f"cannot listen on host {host!r}, port {port}",
+            hint=f"--host takes a name or address of this machine, {option} a number from 0 to {_LARGEST_PORT}",
+        )
+    try:
+        return await loop.create_server(
+            make_connection,
+            host,
+            port,
+            backlog=_BACKLOG,
+            ssl=tls,
+            ssl_handshake_timeout=None if tls is None else _HANDSHAKE_S,
+        )
+    except OSError as problem:
+        raise _listen_error(host, port, problem, option) from problem
+
+
+def _listen_error(host: str, port: int, problem: OSError, option: str) -> UsageError:
     code = problem.errno
     if isinstance(problem, socket.gaierror):
         return UsageError(
@@ -320,10 +365,10 @@ def _listen_error(host: str, port: int, problem: OSError) -> UsageError:
         )
     if code == errno.EADDRINUSE:
         return UsageError(
-            f"port {port} on {host} is in use", hint="choose another with --port, or --port 0 for any free one"
+            f"port {port} on {host} is in use", hint=f"choose another with {option}, or {option} 0 for any free one"
         )
     if code == errno.EADDRNOTAVAIL:
         return UsageError(
             f"{host} is not an address of this machine", hint="--host 127.0.0.1, or --host 0.0.0.0 for all addresses"
         )
-    return UsageError(f"cannot listen on {host}, port {port}", why=str(problem), hint="choose another with --port")
+    return UsageError(f"cannot listen on {host}, port {port}", why=str(problem), hint=f"choose another with {option}")

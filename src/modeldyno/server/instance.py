@@ -5,12 +5,11 @@ from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import NamedTuple, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from modeldyno.clock import Clock
+from modeldyno.policies.padding import PaddingPlan
 from modeldyno.protocols import Session, Tensors
 from modeldyno.server.call import Call
+from modeldyno.server.merging import merge
 
 
 class Handle(Protocol):
@@ -41,9 +40,15 @@ class Computed(NamedTuple):
     """What came out of one batch, and when `Session.run` began and ended."""
 
     outputs: Tensors
-    error: Exception | None
+    error: BaseException | None
     began_ns: int
     ended_ns: int
+    picked_ns: int = 0
+    """When its merging began; `began_ns` for a request alone, 0 when that failed."""
+    elements: int = 0
+    """Of the inputs, padding among them."""
+    padding_elements: int = 0
+    """Computed for nobody."""
 
 
 Done = Callable[["Instance", list[Call], Computed], None]
@@ -52,11 +57,28 @@ Done = Callable[["Instance", list[Call], Computed], None]
 class Instance:
     """Computes one batch at a time, where it is called or on its own thread."""
 
-    def __init__(self, session: Session, *, name: str, loop: Loop, clock: Clock, done: Done) -> None:
-        self._session = session
+    def __init__(
+        self,
+        session: Session,
+        *,
+        name: str,
+        loop: Loop,
+        clock: Clock,
+        done: Done,
+        plan: PaddingPlan | None = None,
+    ) -> None:
+        self.session = session
+        self.calls: Sequence[Call] = ()
+        """What it computes on its thread now."""
+        self.idle_at_ns = 0
+        """When it should be done with that; 0 when that is not known."""
+        self.stalled_at_ns = 0
+        """When it is to be given up, should it still compute that."""
+        self.is_given_up = False
         self._loop = loop
         self._clock = clock
         self._done = done
+        self._plan = plan
         self._batches: SimpleQueue[list[Call] | None] = SimpleQueue()
         # A daemon: a model that never returns must not keep a drained server from ending.
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
@@ -64,17 +86,25 @@ class Instance:
 
     def compute(self, calls: list[Call]) -> Computed:
         """Merge the calls' inputs and run the session; an error of the model is a result like another."""
-        began_ns = self._clock.now_ns()
+        picked_ns = began_ns = self._clock.now_ns()
         try:
-            inputs = calls[0].request.inputs if len(calls) == 1 else _merge(calls)
+            if len(calls) == 1:
+                request = calls[0].request
+                return Computed(
+                    self.session.run(request.inputs), None, began_ns, self._clock.now_ns(), began_ns, request.elements
+                )
+            merged = merge([call.request for call in calls], self._plan)
             began_ns = self._clock.now_ns()
-            outputs = self._session.run(inputs)
-        except Exception as problem:  # noqa: BLE001 - a model may raise anything; it is told to the batch's clients
+            outputs = self.session.run(merged.inputs)
+        except (Exception, SystemExit) as problem:  # noqa: BLE001 - a model may raise anything; its clients are told
             return Computed({}, problem, began_ns, self._clock.now_ns())
-        return Computed(outputs, None, began_ns, self._clock.now_ns())
+        return Computed(
+            outputs, None, began_ns, self._clock.now_ns(), picked_ns, merged.elements, merged.padding_elements
+        )
 
     def submit(self, calls: list[Call]) -> None:
         """Compute on the thread; `done` is called on the loop."""
+        self.calls = calls
         self._batches.put(calls)
 
     def close(self, until_ns: int) -> None:
@@ -88,8 +118,5 @@ class Instance:
             try:
                 self._loop.call_soon_threadsafe(self._done, self, calls, computed)
             except RuntimeError:
-                return  # the loop is closed: the server stopped waiting, and has counted these calls as cancelled
-
-
-def _merge(calls: Sequence[Call]) -> dict[str, NDArray[np.generic]]:
-    return {name: np.concatenate([call.request.inputs[name] for call in calls]) for name in calls[0].request.inputs}
+                return  # the loop is closed: the server stopped waiting, and has counted these calls as lost
+            del calls, computed  # or their tensors would be held until the next batch

@@ -4,6 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from modeldyno.clock import Clock
 from modeldyno.server.instance import Loop
+from modeldyno.server.log_switch import LogSwitch
+from modeldyno.server.metrics import Metrics
+from modeldyno.server.metrics_slots import MetricsSlots
 from modeldyno.server.service import ModelService, ServedModel
 from modeldyno.server.tally import Tally
 
@@ -11,13 +14,18 @@ from modeldyno.server.tally import Tally
 class Plane:
     """The models of one server."""
 
-    def __init__(self, models: Sequence[ServedModel], *, loop: Loop, clock: Clock) -> None:
+    def __init__(
+        self, models: Sequence[ServedModel], *, loop: Loop, clock: Clock, slots: MetricsSlots | None = None
+    ) -> None:
         self.tally = Tally()
+        self.metrics = Metrics(loop=loop, clock=clock, slots=slots)
+        self.log = LogSwitch()
         self.is_ready = True
         """Whether new requests are welcome."""
         self._services: dict[str, dict[str, ModelService]] = {}
         for model in models:
-            service = ModelService(model, loop=loop, clock=clock, tally=self.tally)
+            counts = self.metrics.counts_of(model.name, model.version)
+            service = ModelService(model, loop=loop, clock=clock, tally=self.tally, counts=counts)
             self._services.setdefault(model.name, {})[model.version] = service
 
     def __iter__(self) -> Iterator[ModelService]:
@@ -36,6 +44,8 @@ class Plane:
         """End all threads, waiting for them until then."""
         for service in self:
             service.close(until_ns)
+        self.metrics.stop()
+        self.log.close()
 
 
 def _order(version: str) -> tuple[int, str]:

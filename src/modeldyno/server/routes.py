@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import msgspec
 
 from modeldyno.server.exchange import Exchange
+from modeldyno.server.metrics_routes import answer_metrics
 from modeldyno.server.plane import Plane
+from modeldyno.server.rights import is_administration, segments_of
 from modeldyno.server.service import ModelService
+from modeldyno.wire.errors import WireError
 from modeldyno.wire.http1_request import HttpRequest
 from modeldyno.wire.v2_documents import (
     LIVE,
@@ -16,12 +19,21 @@ from modeldyno.wire.v2_documents import (
     READY,
     encode_index,
     encode_model_metadata,
+    encode_model_ready,
     encode_server_metadata,
+)
+from modeldyno.wire.v2_model_config import encode_model_config
+from modeldyno.wire.v2_settings import (
+    check_trace_update,
+    decode_log_update,
+    encode_log_settings,
+    encode_trace_settings,
 )
 from modeldyno.wire.v2_statistics import encode_statistics
 
 _READ = (b"GET", b"HEAD")
 _POST = (b"POST",)
+_READ_AND_POST = (*_READ, *_POST)
 _HEADER_LENGTH = b"inference-header-content-length"
 
 Action = Callable[[Exchange], None]
@@ -29,10 +41,19 @@ _Endpoint = tuple[tuple[bytes, ...], Action | None]
 
 
 class Router:
-    """Answers every request: with the endpoint's answer, or with 404 or 405 and why."""
+    """Answers every request: with the endpoint's answer, or with 404 or 405 and why.
 
-    def __init__(self, plane: Plane, *, version: str) -> None:
+    Args:
+        plane: the models.
+        version: of this server.
+        opens_admin: whether load, unload, logging and tracing are answered here; else they are refused with 403.
+        has_metrics: whether `/metrics` is answered here; else it is not found.
+    """
+
+    def __init__(self, plane: Plane, *, version: str, opens_admin: bool = False, has_metrics: bool = True) -> None:
         self._plane = plane
+        self._opens_admin = opens_admin
+        self._has_metrics = has_metrics
         self._metadata = encode_server_metadata("modeldyno", version)
         # The paths that nearly all requests have, so that they are not taken apart each time.
         self._infer_targets = {
@@ -46,7 +67,10 @@ class Router:
             _infer(service, request, exchange)
             return
         path = request.target.partition(b"?")[0].decode("latin-1")
-        segments = [unquote(segment) for segment in path.strip("/").split("/")]
+        segments = segments_of(request.target)
+        if not self._opens_admin and is_administration(request.method, segments):
+            exchange.refuse(403, "load, unload, logging and tracing are for the admin port: dyno serve --admin-port")
+            return
         methods, action = self._find(segments, request)
         if action is None:
             exchange.refuse(404, f"nothing is served at {path!r}")
@@ -70,6 +94,10 @@ class Router:
                 endpoint = (_READ, self._answer_ready)
             case ["v2", "repository", "index"]:
                 endpoint = (_POST, partial(self._answer_index, request))
+            case ["v2", "logging"]:
+                endpoint = (_READ_AND_POST, partial(self._answer_logging, request))
+            case ["v2", "trace", "setting"]:
+                endpoint = (_READ_AND_POST, partial(_answer_trace, request))
             case ["v2", "models", "stats"] if self._plane.find("stats") is None:
                 endpoint = (_READ, partial(_answer_statistics, list(self._plane)))
             case ["v2", "models", name, "versions", version, *rest]:
@@ -77,30 +105,39 @@ class Router:
             case ["v2", "models", name, *rest]:
                 endpoint = self._find_model(name, None, rest, request)
             case _:
-                endpoint = (_READ, None)
+                is_metrics = self._has_metrics and segments == ["metrics"]
+                endpoint = (_READ, partial(answer_metrics, self._plane.metrics, request) if is_metrics else None)
         return endpoint
 
     def _find_model(self, name: str, version: str | None, rest: list[str], request: HttpRequest) -> _Endpoint:
-        if rest not in ([], ["ready"], ["infer"], ["stats"]):
+        if rest not in ([], ["ready"], ["infer"], ["stats"], ["config"], ["trace", "setting"]):
             return _READ, None
         service = self._plane.find(name, version)
         if service is None:
             return (request.method,), partial(self._answer_unknown, name, version)
         match rest:
             case ["infer"]:
-                return _POST, partial(_infer, service, request)
+                endpoint: _Endpoint = (_POST, partial(_infer, service, request))
             case ["ready"]:
-                return _READ, self._answer_ready
+                endpoint = (_READ, partial(self._answer_model_ready, service))
+            case ["config"]:
+                endpoint = (_READ, partial(_answer_config, service))
+            case ["trace", "setting"]:
+                endpoint = (_READ_AND_POST, partial(_answer_trace, request))
             case ["stats"]:
                 of_name = [one for one in self._plane if one.model.name == name]
-                return _READ, partial(_answer_statistics, of_name if version is None else [service])
+                endpoint = (_READ, partial(_answer_statistics, of_name if version is None else [service]))
             case _:
-                return _READ, partial(self._answer_model, service)
+                endpoint = (_READ, partial(self._answer_model, service))
+        return endpoint
 
     def _answer_unknown(self, name: str, version: str | None, exchange: Exchange) -> None:
         versions = self._plane.versions(name)
         if versions:
             exchange.refuse(404, f"model {name!r} has no version {version!r}, only {', '.join(versions)}")
+            return
+        if exchange.visit is not None:
+            exchange.refuse(404, f"unknown model {name!r}")  # whose key it is may not know what else is served
             return
         served = ", ".join(sorted({repr(service.model.name) for service in self._plane}))
         exchange.refuse(404, f"unknown model {name!r}; served here: {served}")
@@ -113,6 +150,20 @@ class Router:
             exchange.respond(200, READY)
         else:
             exchange.respond(503, NOT_READY)
+
+    def _answer_model_ready(self, service: ModelService, exchange: Exchange) -> None:
+        is_ready = self._plane.is_ready and service.is_able
+        exchange.respond(200 if is_ready else 503, encode_model_ready(service.model.name, ready=is_ready))
+
+    def _answer_logging(self, request: HttpRequest, exchange: Exchange) -> None:
+        log = self._plane.log
+        if request.method == b"POST":
+            try:
+                log.turn(decode_log_update(log.settings, request.body))
+            except WireError as problem:
+                exchange.refuse(problem.status, problem.message)
+                return
+        exchange.respond(200, encode_log_settings(log.settings))
 
     def _answer_model(self, service: ModelService, exchange: Exchange) -> None:
         model = service.model
@@ -136,6 +187,20 @@ def _answer_live(exchange: Exchange) -> None:
     exchange.respond(200, LIVE)
 
 
+def _answer_trace(request: HttpRequest, exchange: Exchange) -> None:
+    if request.method == b"POST":
+        try:
+            check_trace_update(request.body)
+        except WireError as problem:
+            exchange.refuse(problem.status, problem.message)
+            return
+    exchange.respond(200, encode_trace_settings())
+
+
+def _answer_config(service: ModelService, exchange: Exchange) -> None:
+    exchange.respond(200, encode_model_config(service.config()))
+
+
 def _answer_statistics(services: Sequence[ModelService], exchange: Exchange) -> None:
     exchange.respond(200, encode_statistics(service.statistics() for service in services))
 
@@ -146,7 +211,12 @@ def _infer(service: ModelService, request: HttpRequest, exchange: Exchange) -> N
         exchange.refuse(400, f"Inference-Header-Content-Length is {text.decode('latin-1')!r}, not a number of bytes")
         return
     call = service.infer(
-        request.body, None if text is None else int(text), started_ns=exchange.started_ns, reply=exchange.reply
+        request.body,
+        None if text is None else int(text),
+        started_ns=exchange.started_ns,
+        reply=exchange.reply,
+        deadline_ns=exchange.deadline_ns,
+        visit=exchange.visit,
     )
     if call is not None:
         exchange.abandoned = partial(service.cancel, call)

@@ -11,14 +11,18 @@ class Tally:
         self.answered = 0
         self.failed = 0
         self.cancelled = 0
+        self.expired = 0
+        self.lost = 0
         self.refused = 0
 
     def account(self) -> ServerAccount:
-        """The counts so far."""
+        """The counts so far; requests on their way are `unaccounted`."""
         return ServerAccount(
             accepted=self.accepted,
             answered=self.answered,
             failed=self.failed,
             cancelled=self.cancelled,
+            expired=self.expired,
+            lost=self.lost,
             refused=self.refused,
         )

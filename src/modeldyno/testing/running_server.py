@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from modeldyno.clock import SystemClock
 from modeldyno.protocols import Tensors
-from modeldyno.records.deployment import Batching, Deployment
+from modeldyno.records.deployment import Batching, Cache, Deployment
 from modeldyno.records.server import ServerAccount, ServerSettings
 from modeldyno.records.signature import Signature
+from modeldyno.server.protection import Protection
 from modeldyno.server.serving import ServedModel, Server
 from modeldyno.testing.sessions import FunctionSession, sum_rows, sum_signature
 from modeldyno.wire.v2_client import encode_infer_request
@@ -23,7 +24,7 @@ from modeldyno.wire.v2_client import encode_infer_request
 Compute = Callable[[Tensors], dict[str, NDArray[np.generic]]]
 
 
-def make_model(
+def make_model(  # noqa: PLR0913 - what a test does not care about has a default
     compute: Compute = sum_rows,
     signature: Signature | None = None,
     *,
@@ -33,6 +34,7 @@ def make_model(
     max_rows: int = 1,
     max_delay_ns: int = 0,
     max_queued_rows: int = 4096,
+    cache: Cache | None = None,
 ) -> ServedModel:
     """A model of `FunctionSession`s; adds up rows of four numbers by default."""
     signature = signature or sum_signature()
@@ -48,6 +50,7 @@ def make_model(
             instances=instances,
             batching=Batching(max_rows=max_rows, max_delay_ns=max_delay_ns),
             max_queued_rows=max_queued_rows,
+            cache=cache or Cache(),
         ),
     )
 
@@ -55,8 +58,8 @@ def make_model(
 class RunningServer:
     """A server in a thread; leaving the block drains it and keeps its account."""
 
-    def __init__(self, *models: ServedModel, settings: ServerSettings) -> None:
-        self._server = Server(models, settings, clock=SystemClock())
+    def __init__(self, *models: ServedModel, settings: ServerSettings, protection: Protection | None = None) -> None:
+        self._server = Server(models, settings, clock=SystemClock(), protection=protection)
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.url = ""
@@ -105,9 +108,28 @@ class RunningServer:
         """Host and port, as tritonclient wants them."""
         return self.url.removeprefix("http://")
 
+    @property
+    def grpc_address(self) -> str:
+        """Host and port of the gRPC side, when the settings have a `grpc_port`."""
+        return self._server.grpc_url.partition("://")[2]
+
+    @property
+    def metrics_url(self) -> str:
+        """Where metrics are answered when the settings have a `metrics_port`."""
+        return self._server.metrics_url
+
+    @property
+    def admin_url(self) -> str:
+        """Where administration is answered; empty where nowhere."""
+        return self._server.admin_url
+
     def connect(self) -> "Client":
         """A new connection."""
-        host, port = self.address.rsplit(":", 1)
+        return self.connect_to(self.url)
+
+    def connect_to(self, url: str) -> "Client":
+        """A new connection to another listener of the server."""
+        host, port = url.removeprefix("http://").rsplit(":", 1)
         return Client(socket.create_connection((host, int(port)), timeout=30))
 
 
@@ -167,6 +189,19 @@ class Client:
         """Send a request, read its answer."""
         self.send(http_request(method, path, body, **headers))
         return self.read(without_body=method == "HEAD")
+
+    def half_close(self) -> None:
+        """End our half: nothing more will be sent."""
+        with contextlib.suppress(OSError):  # the server may have ended both
+            self._socket.shutdown(socket.SHUT_WR)
+
+    def read_all(self) -> bytes:
+        """What comes until the server ends the connection."""
+        received = b""
+        with contextlib.suppress(ConnectionResetError):
+            while part := self._stream.read1(65_536):
+                received += part
+        return received
 
     def is_ended(self) -> bool:
         """Whether the server closed the connection, once it did or sent something more."""

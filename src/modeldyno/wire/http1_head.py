@@ -42,16 +42,26 @@ def format_tensors(body: bytes, header_length: int, headers: bytes = b"") -> byt
     )
 
 
-def format_server_timing(*, preprocess_ns: int, queue_ns: int, inference_ns: int, postprocess_ns: int) -> bytes:
-    """The header line of W3C Server Timing; `dur` is in ms, written to the ns; `total` is the sum."""
-    return (
-        b"Server-Timing: preprocess;dur=%.6f, queue;dur=%.6f, inference;dur=%.6f, postprocess;dur=%.6f,"
-        b" total;dur=%.6f\r\n"
-        % (
-            preprocess_ns / 1e6,
-            queue_ns / 1e6,
-            inference_ns / 1e6,
-            postprocess_ns / 1e6,
-            (preprocess_ns + queue_ns + inference_ns + postprocess_ns) / 1e6,
-        )
+def format_server_timing(
+    preprocess_ns: int,
+    queue_ns: int,
+    inference_ns: int,
+    postprocess_ns: int,
+    batch_ns: int = 0,
+    padding_ns: int = 0,
+) -> bytes:
+    """The header line of W3C Server Timing; `dur` is in ms, written to the ns.
+
+    `total` is the sum of the first four; `batch` and `padding` are parts of `queue` and are told when there was any.
+    """
+    parts = b"Server-Timing: preprocess;dur=%.6f, queue;dur=%.6f, inference;dur=%.6f, postprocess;dur=%.6f" % (
+        preprocess_ns / 1e6,
+        queue_ns / 1e6,
+        inference_ns / 1e6,
+        postprocess_ns / 1e6,
     )
+    if batch_ns:
+        parts += b", batch;dur=%.6f" % (batch_ns / 1e6)
+    if padding_ns:
+        parts += b", padding;dur=%.6f" % (padding_ns / 1e6)
+    return b"%b, total;dur=%.6f\r\n" % (parts, (preprocess_ns + queue_ns + inference_ns + postprocess_ns) / 1e6)

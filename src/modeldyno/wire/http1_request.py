@@ -4,6 +4,7 @@ import httptools
 import msgspec
 
 from modeldyno.records.base import Record
+from modeldyno.wire.content_coding import Expander, content_coding
 from modeldyno.wire.errors import WireError
 
 
@@ -11,7 +12,9 @@ class RequestLimits(Record, frozen=True, kw_only=True):
     """What a client may send; beyond it the stream is broken off with the status named."""
 
     max_body_bytes: int = 64 * 10**6
-    """413 beyond it."""
+    """413 beyond it, expanded or not."""
+    max_body_parts: int = 65_536
+    """Chunks, and pieces as they arrive; 400 beyond it. Each costs time, whatever its size; Triton has this limit."""
     max_head_bytes: int = 32 * 1024
     """431 beyond it."""
     max_headers: int = 100
@@ -46,6 +49,8 @@ class RequestReader:
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
         self._body: bytes | bytearray = b""
+        self._parts = 0
+        self._expander: Expander | None = None
         self._in_head = False
         self._head_bytes = 0
         self.error: WireError | None = None
@@ -115,6 +120,8 @@ class RequestReader:
             return
         name = name.lower()
         if name in self._headers:
+            if name == b"host":
+                raise WireError("a request has one Host header")  # RFC 9112, 3.2
             value = self._headers[name] + b", " + value
         self._headers[name] = value
 
@@ -134,12 +141,21 @@ class RequestReader:
             raise WireError("an HTTP/1.1 request needs a Host header")
         if b"expect" in headers:
             self._check_expectation(headers[b"expect"])
-        if b"transfer-encoding" in headers and headers[b"transfer-encoding"].strip().lower() != b"chunked":
-            raise WireError("the only transfer encoding understood is chunked", status=501)
-        if b"content-encoding" in headers and headers[b"content-encoding"].strip().lower() != b"identity":
-            raise WireError("compressed bodies are not understood; send the body as it is", status=415)
+        if b"transfer-encoding" in headers:
+            self._check_transfer(headers[b"transfer-encoding"])
+        if b"content-encoding" in headers:
+            coding = content_coding(headers[b"content-encoding"])
+            if coding is not None:
+                self._expander = Expander(coding, self._limits.max_body_bytes)
         if b"content-length" in headers and int(headers[b"content-length"]) > self._limits.max_body_bytes:
             raise self._body_too_long()
+
+    def _check_transfer(self, value: bytes) -> None:
+        if value.strip().lower() != b"chunked":
+            raise WireError("the only transfer encoding understood is chunked", status=501)
+        if self._parser.get_http_version() != "1.1":
+            # RFC 9112, 6.1: whoever passed it on may not have seen the chunks, and end the request elsewhere.
+            raise WireError("only HTTP/1.1 has transfer encodings")
 
     def _check_expectation(self, value: bytes) -> None:
         if value.strip().lower() != b"100-continue":
@@ -151,19 +167,28 @@ class RequestReader:
 
     def on_body(self, part: bytes) -> None:
         """Called by the parser, perhaps with parts."""
+        if self._expander is not None:
+            part = self._expander.feed(part)
         if not self._body:
             self._body = part
         elif isinstance(self._body, bytearray):
             self._body += part
+            self._parts += 1
+            if self._parts > self._limits.max_body_parts:
+                raise WireError(f"the body comes in more than {self._limits.max_body_parts} parts")
         else:
             # A bytearray and not a list of parts: a body of one-byte chunks must not cost an object a byte.
             self._body = bytearray(self._body)
             self._body += part
+            self._parts = 2
         if len(self._body) > self._limits.max_body_bytes:
             raise self._body_too_long()
 
     def on_message_complete(self) -> None:
         """Called by the parser."""
+        if self._expander is not None:
+            self._expander.finish()
+            self._expander = None
         self.is_reading = False
         self.wants_continue = False
         parser = self._parser

@@ -18,6 +18,10 @@ Frame: TypeAlias = tuple[int, int, int, bytes]
 """Type, flags, stream, payload. A plain tuple: a named one takes three times as long to make, five times a call."""
 
 
+class FrameSizeError(MalformedResponseError):
+    """A frame that is longer than allowed, or not as long as its type must be (RFC 9113, section 4.2)."""
+
+
 class FrameType(IntEnum):
     """RFC 9113, section 6."""
 
@@ -38,8 +42,10 @@ class Setting(IntEnum):
 
     HEADER_TABLE_SIZE = 0x1
     ENABLE_PUSH = 0x2
+    MAX_CONCURRENT_STREAMS = 0x3
     INITIAL_WINDOW_SIZE = 0x4
     MAX_FRAME_SIZE = 0x5
+    MAX_HEADER_LIST_SIZE = 0x6
 
 
 class ErrorCode(IntEnum):
@@ -72,6 +78,7 @@ _HEAD = struct.Struct(">IBI")
 """Length (24 bits) and type (8), flags, stream."""
 _SETTING = struct.Struct(">HI")
 _NUMBER = struct.Struct(">I")
+_GOAWAY = struct.Struct(">II")
 _PRIORITY_BYTES = 5
 
 
@@ -90,7 +97,7 @@ class FrameReader:
         """The frames that `data` completes, in order.
 
         Raises:
-            MalformedResponseError: a frame is longer than we allow.
+            FrameSizeError: a frame is longer than we allow.
         """
         if self._pending:
             data = self._pending + data
@@ -101,7 +108,7 @@ class FrameReader:
             start = position + _HEAD.size
             after = start + (head >> 8)
             if after - start > LARGEST_PAYLOAD:
-                raise MalformedResponseError(f"an HTTP/2 frame of {after - start} bytes; {LARGEST_PAYLOAD} are allowed")
+                raise FrameSizeError(f"an HTTP/2 frame of {after - start} bytes; {LARGEST_PAYLOAD} are allowed")
             if after > end:
                 break
             frames.append((head & 0xFF, flags, stream & LARGEST_STREAM, data[start:after]))
@@ -131,6 +138,11 @@ def format_reset(stream: int, code: ErrorCode) -> bytes:
     return format_frame(FrameType.RST_STREAM, 0, stream, _NUMBER.pack(code))
 
 
+def format_goaway(last_stream: int, code: ErrorCode, reason: str = "") -> bytes:
+    """A GOAWAY frame: streams above the last are not looked at; the reason is for whoever reads a log."""
+    return format_frame(FrameType.GOAWAY, 0, 0, _GOAWAY.pack(last_stream, code) + reason.encode()[:200])
+
+
 def format_headers(stream: int, block: bytes, *, end_stream: bool = False) -> bytes:
     """A header block as one HEADERS frame, and as many CONTINUATION frames as it needs."""
     end = END_STREAM if end_stream else 0
@@ -153,10 +165,10 @@ def parse_settings(payload: bytes) -> list[tuple[int, int]]:
     """Identifiers and values of a SETTINGS frame, in order; unknown ones are among them.
 
     Raises:
-        MalformedResponseError: not a whole number of settings.
+        FrameSizeError: not a whole number of settings.
     """
     if len(payload) % _SETTING.size:
-        raise MalformedResponseError(f"an HTTP/2 SETTINGS frame of {len(payload)} bytes")
+        raise FrameSizeError(f"an HTTP/2 SETTINGS frame of {len(payload)} bytes")
     return list(_SETTING.iter_unpack(payload))
 
 
@@ -164,10 +176,10 @@ def parse_number(payload: bytes) -> int:
     """The error code of RST_STREAM, or the increment of WINDOW_UPDATE, whose highest bit is reserved.
 
     Raises:
-        MalformedResponseError: not four bytes.
+        FrameSizeError: not four bytes.
     """
     if len(payload) != _NUMBER.size:
-        raise MalformedResponseError(f"an HTTP/2 frame that holds a number has {len(payload)} bytes instead of 4")
+        raise FrameSizeError(f"an HTTP/2 frame that holds a number has {len(payload)} bytes instead of 4")
     return int(_NUMBER.unpack(payload)[0])
 
 

@@ -5,7 +5,7 @@ Sources: the protocol's `inference_rest.md`, and `extension_binary_data.md` for 
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -14,13 +14,19 @@ from numpy.typing import NDArray
 
 from modeldyno.records.signature import DATATYPES, Signature, TensorSpec
 from modeldyno.wire.errors import WireError
+from modeldyno.wire.number_arrays import cut_arrays
+from modeldyno.wire.v2_classification import can_classify
 from modeldyno.wire.v2_tensors import LITTLE_ENDIAN, Buffer, decode_binary, decode_json
 
 Parameter = str | int | float | bool | None
 _KNOWN_LAYOUTS = 256
 _KNOWN_HEADER_BYTES = 4096
-_LEADING_ID = re.compile(rb'\{"id":"([ !#-\[\]-~]*)",')
+_MOST_LEVELS = 100
+"""Of nesting in a document, as in Triton (src/http_server.cc)."""
+_LEADING_ID = re.compile(rb'\{[ \t\r\n]*"id"[ \t\r\n]*:[ \t\r\n]*"([ !#-\[\]-~]*)"[ \t\r\n]*,')
 """An `id` of plain ASCII without escapes, which is the first member and has another one after it."""
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+"""A string of valid JSON; on anything else it could take time that grows with the square of the length."""
 
 
 class OutputWish(NamedTuple):
@@ -28,6 +34,8 @@ class OutputWish(NamedTuple):
 
     name: str
     binary: bool
+    classes: int = 0
+    """Above 0: not the output, but so many of its highest values (Triton's extension `classification`)."""
 
 
 class InferRequest(msgspec.Struct, frozen=True):
@@ -43,6 +51,12 @@ class InferRequest(msgspec.Struct, frozen=True):
     """The inputs' shapes without the batch dimension; only requests of one key can be merged."""
     wishes: tuple[OutputWish, ...]
     id: str | None
+    priority: int = 0
+    """1 is the highest, 0 none is asked for (Triton's schedule policy extension)."""
+    timeout_us: int | None = None
+    """From the first byte to the answer; from the parameter `timeout` of the same extension, where 0 is none."""
+    parameters: Mapping[str, Parameter] = {}
+    """Of the request as a whole, those that are not known here too."""
 
 
 class _WireInput(msgspec.Struct, frozen=True):
@@ -73,7 +87,8 @@ class _Piece(NamedTuple):
     shape: tuple[int, ...]
     start: int
     size: int
-    data: bytes | None
+    data: bytes | int | None
+    """The number of one of the arrays that were cut out of the JSON."""
 
 
 class _Layout(NamedTuple):
@@ -86,13 +101,16 @@ class _Layout(NamedTuple):
     batch_key: tuple[tuple[int, ...], ...]
     wishes: tuple[OutputWish, ...]
     id: str | None
+    priority: int = 0
+    timeout_us: int | None = None
+    parameters: Mapping[str, Parameter] = {}
 
 
 class InferRequestDecoder:
     """Decodes the requests for one model.
 
-    Clients repeat the JSON part of a binary request to the byte, but for the id, so what was found in it is remembered
-    (a bounded number of them). An id is seen apart when the JSON begins with it, as that of tritonclient does.
+    Clients repeat the JSON of a request to the byte, but for the id and the numbers, so what was found in it is
+    remembered (a bounded number of them). An id is seen apart when the JSON begins with it, as tritonclient's does.
     """
 
     def __init__(self, signature: Signature) -> None:
@@ -112,16 +130,18 @@ class InferRequestDecoder:
         Raises:
             WireError: anything that the protocol or the signature does not allow.
         """
-        if header_length is None:
-            layout, offset = self._read(body), len(body)
-        elif header_length == 0:
+        arrays: list[bytes] = []
+        request_id: str | None = None
+        if header_length == 0:
             layout, offset = self._raw_layout(len(body)), 0
         else:
-            if header_length > len(body):
+            offset = len(body) if header_length is None else header_length
+            if offset > len(body):
                 raise WireError(
                     f"Inference-Header-Content-Length is {header_length}, but the body has {len(body)} bytes"
                 )
-            layout, offset = self._recall(bytes(body[:header_length])), header_length
+            header, arrays = cut_arrays(bytes(body if header_length is None else body[:offset]))
+            layout, request_id = self._recall(header, len(arrays))
         if offset + layout.binary_bytes != len(body):
             raise WireError(
                 f"the inputs' binary_data_size sum to {layout.binary_bytes} bytes, "
@@ -130,37 +150,54 @@ class InferRequestDecoder:
         inputs = {
             name: decode_binary(datatype, shape, body, offset + start, size)
             if data is None
-            else decode_json(datatype, shape, data)
+            else decode_json(datatype, shape, arrays[data] if isinstance(data, int) else data)
             for name, datatype, shape, start, size, data in layout.pieces
         }
-        return InferRequest(inputs, *layout[2:])
+        return InferRequest(
+            inputs,
+            layout.rows,
+            layout.elements,
+            layout.batch_key,
+            layout.wishes,
+            request_id,
+            layout.priority,
+            layout.timeout_us,
+            layout.parameters,
+        )
 
-    def _recall(self, header: bytes) -> _Layout:
+    def _recall(self, header: bytes, arrays: int) -> tuple[_Layout, str | None]:
+        """What the JSON says, and its id."""
+        if len(header) > _KNOWN_HEADER_BYTES:
+            layout = self._read(header, arrays)
+            return layout, layout.id
         match = _LEADING_ID.match(header)
         if match is not None:
             header = b"{" + header[match.end() :]
-        layout = self._known.get(header)
-        if layout is None:
-            layout = self._read(header)
-            worth_it = layout.id is None and all(piece.data is None for piece in layout.pieces)
-            if worth_it and len(header) <= _KNOWN_HEADER_BYTES:
+        layout_known = self._known.get(header)
+        if layout_known is None:
+            layout = self._read(header, arrays)
+            if layout.id is None and not any(isinstance(piece.data, bytes) for piece in layout.pieces):
                 if len(self._known) >= _KNOWN_LAYOUTS:
                     self._known.clear()
                 self._known[header] = layout
+        else:
+            layout = layout_known
         # Of two ids in one object the last one counts, as everywhere in this decoder.
-        return layout if match is None or layout.id is not None else layout._replace(id=match[1].decode())
+        return layout, layout.id if match is None or layout.id is not None else match[1].decode()
 
-    def _read(self, header: Buffer) -> _Layout:
+    def _read(self, header: bytes, arrays: int) -> _Layout:
         try:
             request = self._json.decode(header)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
             raise WireError(f"not a valid inference request: {problem}") from problem
+        _check_depth(header)
         given = self._by_name(request)
         pieces, end = [], 0
         for tensor in request.inputs:
             piece = _piece(tensor, end)
             pieces.append(piece)
             end += piece.size
+        pieces = _place_arrays(pieces, arrays)
         rows, key = self._measure({piece.name: piece.shape for piece in pieces})
         pieces.sort(key=lambda piece: list(self._inputs).index(piece.name))
         return _Layout(
@@ -171,6 +208,9 @@ class InferRequestDecoder:
             batch_key=key,
             wishes=self._wishes(request),
             id=request.id,
+            parameters=request.parameters,
+            timeout_us=_whole(request.parameters, "timeout") or None,
+            priority=_whole(request.parameters, "priority"),
         )
 
     def _by_name(self, request: _WireRequest) -> dict[str, _WireInput]:
@@ -215,17 +255,25 @@ class InferRequestDecoder:
             if names.count(name) > 1:
                 raise WireError(f"output {name!r} is asked for twice")
         for wish in wishes:
-            if self._outputs[wish.name].datatype == "FP16" and not wish.binary:
+            if self._outputs[wish.name].datatype == "FP16" and not (wish.binary or wish.classes):
                 raise WireError(f"output {wish.name!r} is FP16, which has no JSON form; ask for binary_data")
         return tuple(wishes)
 
     def _wish(self, output: _WireOutput, *, binary: bool) -> OutputWish:
         if output.name not in self._outputs:
             raise WireError(f"unknown output {output.name!r}; the model gives {_names(self._outputs)}")
-        for unsupported in ("classification", "shared_memory_region"):
-            if unsupported in output.parameters:
-                raise WireError(f"output {output.name!r}: the extension behind {unsupported!r} is not offered")
-        return OutputWish(output.name, _flag(output.parameters, "binary_data", default=binary))
+        if "shared_memory_region" in output.parameters:
+            raise WireError(f"output {output.name!r}: shared memory is not offered; the answer holds the data")
+        binary = _flag(output.parameters, "binary_data", default=binary)
+        classes = output.parameters.get("classification")
+        if classes is None:
+            return OutputWish(output.name, binary)
+        if not isinstance(classes, int) or isinstance(classes, bool) or classes < 1:
+            raise WireError(f"output {output.name!r}: classification {classes!r} is not a number of classes")
+        datatype = self._outputs[output.name].datatype
+        if not can_classify(datatype):
+            raise WireError(f"output {output.name!r} is {datatype}, which has no classes")
+        return OutputWish(output.name, binary, classes)
 
     def _raw_layout(self, size: int) -> _Layout:
         """A raw request: the body is the only input's data, a batch of one, at most one other varying dimension."""
@@ -267,6 +315,42 @@ def _piece(tensor: _WireInput, start: int) -> _Piece:
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise WireError(f"input {tensor.name!r}: binary_data_size {size!r} is not a number of bytes")
     return _Piece(tensor.name, tensor.datatype, tuple(tensor.shape), start, size, None)
+
+
+def _place_arrays(pieces: list[_Piece], arrays: int) -> list[_Piece]:
+    """The pieces with the numbers of their arrays in place of the marks that `cut_arrays` left."""
+    number = 0
+    placed = []
+    for piece in pieces:
+        if piece.data == b"[%d]" % number and number < arrays:
+            placed.append(piece._replace(data=number))
+            number += 1
+        else:
+            placed.append(piece)
+    if number != arrays:
+        raise WireError("data is given twice in one input, or outside of the inputs")
+    return placed
+
+
+def _check_depth(header: bytes) -> None:
+    """Valid JSON must not be nested too deep; the parser's own limit is that of the interpreter's stack."""
+    if header.count(b"[") + header.count(b"{") <= _MOST_LEVELS:
+        return
+    depth = 0
+    for sign in _TEXT.sub(b"", header):
+        if sign in b"[{":
+            depth += 1
+            if depth > _MOST_LEVELS:
+                raise WireError(f"the JSON is nested more than {_MOST_LEVELS} levels deep")
+        elif sign in b"]}":
+            depth -= 1
+
+
+def _whole(parameters: dict[str, Parameter], name: str) -> int:
+    value = parameters.get(name, 0)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise WireError(f"the parameter {name} is a whole number from 0 on, not {value!r}")
+    return value
 
 
 def _varying(spec: TensorSpec, shape: tuple[int, ...]) -> Iterator[tuple[str, int]]:

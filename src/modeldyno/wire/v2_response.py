@@ -6,6 +6,7 @@ import msgspec
 
 from modeldyno.protocols import Tensors
 from modeldyno.records.signature import Signature
+from modeldyno.wire.v2_classification import top_classes
 from modeldyno.wire.v2_request import InferRequest, OutputWish
 from modeldyno.wire.v2_tensors import encode_binary, encode_json
 
@@ -29,7 +30,9 @@ class InferResponseEncoder:
             msgspec.json.encode(version),
         )
         self._datatypes = {spec.name: spec.datatype for spec in signature.outputs}
+        self._is_batched = signature.has_batch_dimension
         self._known: dict[tuple[object, ...], bytes] = {}
+        self._starts: dict[tuple[OutputWish, tuple[int, ...]], bytes] = {}
 
     def encode(self, request: InferRequest, outputs: Tensors) -> InferBody:
         """The answer to `request`: the outputs it wished for, in its order and form.
@@ -38,12 +41,14 @@ class InferResponseEncoder:
             WireError: an output cannot be put in JSON.
         """
         wishes, datatypes = request.wishes, self._datatypes
-        shapes = [outputs[name].shape for name, _ in wishes]
-        contents = [
-            encode_binary(outputs[name], datatypes[name]) if binary else encode_json(outputs[name], datatypes[name])
-            for name, binary in wishes
-        ]
-        is_binary = [binary for _, binary in wishes]
+        shapes, contents, is_binary = [], [], []
+        for name, binary, classes in wishes:
+            array, datatype = outputs[name], datatypes[name]
+            if classes:
+                array, datatype = top_classes(array, classes, is_batched=self._is_batched), "BYTES"
+            shapes.append(array.shape)
+            contents.append(encode_binary(array, datatype) if binary else encode_json(array, datatype))
+            is_binary.append(binary)
         identity = b"" if request.id is None else b',"id":' + msgspec.json.encode(request.id)
         if all(is_binary):
             sizes = map(len, contents)
@@ -68,14 +73,18 @@ class InferResponseEncoder:
         contents: list[bytes],
     ) -> bytes:
         tensors = []
-        for (name, binary), shape, content in zip(wishes, shapes, contents, strict=True):
-            tensors.append(
-                b'{"name":%b,"datatype":"%b","shape":%b,%b}'
-                % (
-                    msgspec.json.encode(name),
-                    self._datatypes[name].encode(),
-                    msgspec.json.encode(shape),
-                    b'"parameters":{"binary_data_size":%d}' % len(content) if binary else b'"data":' + content,
-                )
-            )
+        for wish, shape, content in zip(wishes, shapes, contents, strict=True):
+            form = b'%b"parameters":{"binary_data_size":%d}}' if wish.binary else b'%b"data":%b}'
+            tensors.append(form % (self._start(wish, shape), len(content) if wish.binary else content))
         return b',"outputs":[%b]}' % b",".join(tensors)
+
+    def _start(self, wish: OutputWish, shape: tuple[int, ...]) -> bytes:
+        """What is said of a tensor before its data."""
+        start = self._starts.get((wish, shape))
+        if start is None:
+            datatype = "BYTES" if wish.classes else self._datatypes[wish.name]
+            start = msgspec.json.encode({"name": wish.name, "datatype": datatype, "shape": shape})[:-1] + b","
+            if len(self._starts) >= _KNOWN_HEADERS:
+                self._starts.clear()
+            self._starts[wish, shape] = start
+        return start

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.reports import capacities, chats, comparisons, samples, scenarios
+from tests.reports import capacities, chats, comparisons, conformances, samples, scenarios
 
 from modeldyno.records.search import Search
 from modeldyno.records.verdict import MeasurementVerdict
 from modeldyno.reports.terminal.capacity import capacity_text
 from modeldyno.reports.terminal.checkup import checkup_text
 from modeldyno.reports.terminal.comparison import comparison_text
+from modeldyno.reports.terminal.conformance import conformance_text
 from modeldyno.reports.terminal.evaluation import evaluation_text
 from modeldyno.reports.terminal.layout import WIDTH
 from modeldyno.reports.terminal.model import model_text
@@ -112,6 +113,10 @@ TEXTS: dict[str, Callable[[], str]] = {
     "capacity-client-limited": lambda: capacity_text(capacities.client_limited()),
     "capacity-out-of-budget": lambda: capacity_text(capacities.out_of_budget()),
     "capacity-interrupted": lambda: capacity_text(capacities.interrupted()),
+    "conformance-kept": lambda: conformance_text(conformances.kept()),
+    "conformance-broken": lambda: conformance_text(conformances.broken()),
+    "conformance-skipped": lambda: conformance_text(conformances.skipped()),
+    "conformance-lost": lambda: conformance_text(conformances.lost()),
     "checkup": lambda: checkup_text(samples.checkup()),
     "checkup-all-well": lambda: checkup_text(replace(samples.checkup(), floors=(), findings=())),
 }

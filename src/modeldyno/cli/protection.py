@@ -1,0 +1,122 @@
+"""Arguments of what protects a server and a bundle."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modeldyno.cli.arguments import typed
+from modeldyno.errors import InputError, UsageError
+from modeldyno.units import parse_size_bytes
+
+if TYPE_CHECKING:
+    from modeldyno.cli.terminal import Terminal
+    from modeldyno.records.server import ProtectionSettings, ServerSettings, TlsFiles
+    from modeldyno.secret import Secret
+
+BUNDLE_KEY_VARIABLE = "DYNO_BUNDLE_KEY"
+_LOCAL = ("127.0.0.1", "::1", "localhost")
+
+
+def add_protection(parser: argparse.ArgumentParser) -> None:
+    """Declare them for a server."""
+    tls = parser.add_argument_group("encryption")
+    tls.add_argument("--tls-cert", metavar="FILE", help="PEM file with the server's certificate: HTTPS only")
+    tls.add_argument("--tls-key", metavar="FILE", help="PEM file with its key, if that is in a file of its own")
+    tls.add_argument("--client-ca", metavar="FILE", help="let in only clients with a certificate of these authorities")
+    access = parser.add_argument_group("access")
+    access.add_argument("--keys", metavar="FILE", help="ask for API keys, made by: dyno keys create FILE --name NAME")
+    access.add_argument(
+        "--admin-port", type=int, metavar="N", help="answer load, unload, logging and tracing there (default: nowhere)"
+    )
+    access.add_argument("--admin-host", default="127.0.0.1", metavar="HOST", help="address of it (127.0.0.1)")
+    audit = parser.add_argument_group("audit")
+    audit.add_argument("--audit", metavar="FILE", help="write down who asked for what, never what was in it")
+    audit.add_argument(
+        "--audit-on-failure",
+        choices=("refuse", "continue"),
+        default="refuse",
+        help="while it cannot be written: refuse requests, or continue without (refuse)",
+    )
+    audit.add_argument(
+        "--audit-rotate",
+        type=typed(parse_size_bytes),
+        default="100MB",
+        metavar="SIZE",
+        help="size at which another file begins (100MB)",
+    )
+    bundle = parser.add_argument_group("bundle")
+    bundle.add_argument(
+        "--trusted-key", metavar="FILE", help="PEM file with a public key: serve only a bundle signed for it"
+    )
+    add_bundle_key(bundle, "of an encrypted bundle")
+
+
+def add_bundle_key(parser: argparse._ActionsContainer, purpose: str) -> None:
+    """The key of a bundle's encryption."""
+    parser.add_argument(
+        "--bundle-key",
+        metavar="FILE",
+        help=f"key {purpose}: 64 hexadecimal digits (default: the variable {BUNDLE_KEY_VARIABLE})",
+    )
+
+
+def bundle_key_of(path: str | None) -> "Secret | None":
+    """The key in the file, or in the environment.
+
+    Raises:
+        InputError: the file cannot be read.
+        UsageError: that is no key.
+    """
+    from modeldyno.deployment.encryption import parse_bundle_key
+
+    if path is not None:
+        try:
+            return parse_bundle_key(Path(path).read_text("ascii"), source=path)
+        except UnicodeDecodeError:
+            return parse_bundle_key("", source=path)
+        except OSError as problem:
+            raise InputError(f"cannot read the key in {path}", why=problem.strerror or str(problem)) from problem
+    text = os.environ.get(BUNDLE_KEY_VARIABLE)
+    return parse_bundle_key(text, source=f"the variable {BUNDLE_KEY_VARIABLE}") if text else None
+
+
+def tls_of(arguments: argparse.Namespace) -> "TlsFiles | None":
+    """The files for TLS.
+
+    Raises:
+        UsageError: there is a key or an authority, but no certificate.
+    """
+    from modeldyno.records.server import TlsFiles
+
+    if arguments.tls_cert is None:
+        if arguments.tls_key is not None or arguments.client_ca is not None:
+            option = "--tls-key" if arguments.tls_key is not None else "--client-ca"
+            raise UsageError(f"{option} means nothing without a certificate", hint="--tls-cert FILE")
+        return None
+    return TlsFiles(
+        certificate=arguments.tls_cert, key=arguments.tls_key or "", client_authorities=arguments.client_ca or ""
+    )
+
+
+def protection_of(arguments: argparse.Namespace) -> "ProtectionSettings":
+    """Keys and audit."""
+    from modeldyno.records.server import ProtectionSettings
+
+    return ProtectionSettings(
+        keys=arguments.keys or "",
+        audit=arguments.audit or "",
+        audit_on_failure=arguments.audit_on_failure,
+        audit_rotate_bytes=arguments.audit_rotate,
+    )
+
+
+def warn_of_open_doors(settings: "ServerSettings", protection: "ProtectionSettings", terminal: "Terminal") -> None:
+    """Say what other machines could do that was perhaps not meant."""
+    is_local = settings.host in _LOCAL
+    if not is_local and not protection.keys and not (settings.tls and settings.tls.client_authorities):
+        terminal.say(f"warning: everybody who reaches {settings.host}:{settings.port} may ask this server (--keys)")
+    elif not is_local and protection.keys and settings.tls is None:
+        terminal.say("warning: keys and data cross the network unencrypted (--tls-cert)")
+    if settings.admin_port is not None and settings.admin_host not in _LOCAL and not protection.keys:
+        terminal.say(f"warning: everybody who reaches {settings.admin_host} may administer this server (--keys)")

@@ -1,0 +1,160 @@
+"""What a server says of itself before the rules are checked, believed no further than needed to ask it anything."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from modeldyno.conformance.endings import BrokenRuleError, NoAnswerError
+from modeldyno.conformance.grpc_wire import GrpcWire
+from modeldyno.conformance.http_wire import JSON, HttpWire, Reply
+from modeldyno.conformance.subject import ModelFacts
+from modeldyno.errors import TargetError, UsageError
+from modeldyno.records.signature import Signature, TensorSpec
+from modeldyno.wire.errors import WireError
+from modeldyno.wire.v2_grpc import decode_metadata
+from modeldyno.wire.v2_messages import message_class
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """A server and its models."""
+
+    server: str
+    """Name and version."""
+    extensions: tuple[str, ...]
+    models: tuple[ModelFacts, ...]
+
+
+def survey_http(wire: HttpWire, models: Sequence[str]) -> Survey:
+    """Ask over HTTP.
+
+    Args:
+        wire: to the server.
+        models: to be checked; those that the server lists when empty.
+
+    Raises:
+        TargetError: it answers nothing, or wants a key.
+        UsageError: it lists no models, and none was named.
+    """
+    try:
+        reply = wire.send("GET", "/v2")
+        if reply.status in (401, 403):
+            raise TargetError(
+                f"{wire.url} does not let us in: status {reply.status}",
+                hint="give a key: --bearer-file FILE, or --header 'Name: value'",
+            )
+        metadata = _object(reply)
+        names = tuple(models) or _listed(wire)
+        facts = tuple(_http_facts(wire, name) for name in names)
+    except NoAnswerError as problem:
+        raise TargetError(
+            f"{wire.url} does not answer as a server of HTTP", why=str(problem), hint="is it the right port?"
+        ) from problem
+    extensions = metadata.get("extensions")
+    listed = extensions if isinstance(extensions, list) else []
+    return Survey(
+        server=" ".join(str(metadata[part]) for part in ("name", "version") if metadata.get(part)),
+        extensions=tuple(one for one in listed if isinstance(one, str)),
+        models=facts,
+    )
+
+
+def _object(reply: Reply) -> dict[str, Any]:
+    if reply.status != 200:
+        return {}
+    try:
+        document = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return {}  # a rule says so
+    return document if isinstance(document, dict) else {}
+
+
+def _listed(wire: HttpWire) -> tuple[str, ...]:
+    """From the repository index of Triton's extension, or else from the list that KServe's servers have."""
+    index = wire.send("POST", "/v2/repository/index", b"{}", JSON)
+    names: list[str] = []
+    if index.status == 200:
+        try:
+            entries = json.loads(index.body)
+        except (ValueError, RecursionError):
+            entries = []
+        names = [str(one["name"]) for one in entries if isinstance(one, dict) and "name" in one]
+    if not names:
+        entries = _object(wire.send("GET", "/v2/models")).get("models")
+        names = [str(one) for one in entries] if isinstance(entries, list) else []
+    if not names:
+        raise UsageError(f"{wire.url} does not list its models", hint="name one with --model NAME")
+    return tuple(sorted(set(names)))
+
+
+def _http_facts(wire: HttpWire, name: str) -> ModelFacts:
+    document = _object(wire.send("GET", f"/v2/models/{quote(name, safe='')}"))
+    versions = document.get("versions")
+    listed = tuple(one for one in versions if isinstance(one, str)) if isinstance(versions, list) else ()
+    try:
+        signature = Signature(inputs=_specs(document["inputs"]), outputs=_specs(document["outputs"]))
+    except (KeyError, TypeError, ValueError):
+        return ModelFacts(
+            name=name,
+            versions=listed,
+            problem="the model's metadata do not describe its inputs and outputs: see the rules metadata.model",
+        )
+    return ModelFacts(name=name, signature=signature, versions=listed)
+
+
+def _specs(entries: Any) -> tuple[TensorSpec, ...]:
+    """Raises KeyError, TypeError or ValueError when they are none, or not one."""
+    specs = tuple(
+        TensorSpec(name=entry["name"] + "", datatype=entry["datatype"] + "", shape=_shape(entry["shape"]))
+        for entry in entries
+    )
+    if not specs:
+        raise ValueError("no tensors are described")
+    return specs
+
+
+def _shape(sizes: Any) -> tuple[int | str, ...]:
+    return tuple(
+        size if size >= 0 else ("batch" if place == 0 else f"dim{place}")
+        for place, size in enumerate(map(_whole, sizes))
+    )
+
+
+def _whole(size: Any) -> int:
+    if type(size) is not int:
+        raise TypeError("a size of a shape is no whole number")
+    return size
+
+
+def survey_grpc(wire: GrpcWire, models: Sequence[str]) -> Survey:
+    """Ask over gRPC alone; see `survey_http`."""
+    try:
+        _, metadata = wire.call("ServerMetadata")
+        _, index = wire.call("RepositoryIndex") if not models else (None, None)
+        names = tuple(models) or tuple(sorted({str(one.name) for one in index.models} if index is not None else ()))
+        if not names:
+            raise UsageError(f"{wire.url} does not list its models", hint="name one with --model NAME")
+        facts = tuple(_grpc_facts(wire, name) for name in names)
+    except (NoAnswerError, BrokenRuleError) as problem:
+        raise TargetError(
+            f"{wire.url} does not answer as a server of gRPC", why=str(problem), hint="is it the right port?"
+        ) from problem
+    if metadata is None:
+        return Survey(server="", extensions=(), models=facts)
+    return Survey(
+        server=f"{metadata.name} {metadata.version}".strip(), extensions=tuple(metadata.extensions), models=facts
+    )
+
+
+def _grpc_facts(wire: GrpcWire, name: str) -> ModelFacts:
+    _, answer = wire.call("ModelMetadata", message_class("ModelMetadataRequest")(name=name))
+    problem = "the server gives no metadata of the model: see grpc.model-metadata"
+    if answer is None:
+        return ModelFacts(name=name, problem=problem)
+    try:
+        signature = decode_metadata(bytes(answer.SerializeToString()))
+    except WireError as wrong:
+        return ModelFacts(name=name, versions=tuple(answer.versions), problem=f"{problem} ({wrong.message})")
+    return ModelFacts(name=name, signature=signature, versions=tuple(answer.versions))

@@ -1,0 +1,44 @@
+"""A bundle that is ready in a blink: its model answers what it is asked."""
+
+from pathlib import Path
+
+from modeldyno.deployment.bundle import write_bundle
+from modeldyno.records.artifact import Artifact, Model
+from modeldyno.records.bundle import Bundle, Sample, Samples
+from modeldyno.records.deployment import Deployment
+from modeldyno.records.files import digest_file
+from modeldyno.records.signature import Signature, TensorSpec
+from modeldyno.testing.models import write_echo_onnx
+
+FLOAT = 1
+"""`onnx.TensorProto.FLOAT`."""
+
+
+def write_echo_bundle(directory: Path, *, name: str = "echo") -> Path:
+    """Write a bundle whose model gives its two features back, and return its directory."""
+    source = write_echo_onnx(directory.with_name(f"{name}.onnx"), FLOAT)
+    signature = Signature(
+        inputs=(TensorSpec(name="x", datatype="FP32", shape=("batch", 2)),),
+        outputs=(TensorSpec(name="y", datatype="FP32", shape=("batch", 2)),),
+    )
+    digest, size = digest_file(source), source.stat().st_size
+    model = Model(
+        name=name, path=source.name, format="onnx", description="ONNX", task="regression", classes=(),
+        signature=signature, precision="fp32", size_bytes=size, digest=digest, parameters=0, made_with="a test",
+    )  # fmt: skip
+    artifact = Artifact(
+        name="original", path="model.onnx", format="onnx", precision="fp32", recipe="as it came", digest=digest,
+        size_bytes=size, parent_digest=None, signature=signature,
+    )  # fmt: skip
+    bundle = Bundle(
+        tool_version="0", created_at="2026-01-01T00:00:00+00:00", name=name, task="regression", signature=signature,
+        deployment=Deployment(artifact="original", runtime="onnxruntime"), artifact=artifact, origin=model, files={},
+        build_cpu_flags=(),
+    )  # fmt: skip
+    samples = Samples(
+        samples=(Sample(inputs={"x": [[1.0, 2.0]]}, outputs={"y": [[1.0, 2.0]]}),),
+        relative_tolerance=1e-3,
+        absolute_tolerance=1e-4,
+    )
+    write_bundle(directory, bundle, artifact=source, samples=samples, datasheet=None)
+    return directory
