@@ -9,7 +9,7 @@ from modeldyno.api.observing import floor_here, metrics_address, server_processe
 from modeldyno.api.workloads import Shape, workload_of
 from modeldyno.clock import SystemClock
 from modeldyno.errors import TargetError, UsageError
-from modeldyno.loadgen.observation_file import read_observations
+from modeldyno.loadgen.watching.observation_file import read_observations
 from modeldyno.loadgen.wiring import PreparedRequest
 from modeldyno.machine.floors import floors_path, keep_floor
 from modeldyno.protocols import Silent

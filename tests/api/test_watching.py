@@ -13,7 +13,7 @@ from modeldyno.api.observing import Counting, ServerProcesses, counting_of, watc
 from modeldyno.api.workloads import Shape, workload_of
 from modeldyno.clock import SystemClock
 from modeldyno.loadgen.access import Access
-from modeldyno.loadgen.observation_file import read_gpus
+from modeldyno.loadgen.watching.observation_file import read_gpus
 from modeldyno.loadgen.wiring import PreparedRequest, Wiring
 from modeldyno.protocols import Silent
 from modeldyno.records.observation import Gpu, GpuReading

@@ -4,8 +4,8 @@ import pytest
 from tests.reports import samples
 
 from modeldyno.cli.main import main
-from modeldyno.loadgen.observation_file import write_observations
 from modeldyno.loadgen.recorder import finish_run
+from modeldyno.loadgen.watching.observation_file import write_observations
 
 ROWS = samples.requests(count=2_000, warmup=100)
 

@@ -17,8 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from modeldyno.api.keys import create_key
 from modeldyno.clock import SystemClock
-from modeldyno.loadgen.scraper import offered_metrics, scrape
 from modeldyno.loadgen.server_timing import parse_server_timing
+from modeldyno.loadgen.watching.scraper import offered_metrics, scrape
 from modeldyno.protocols import Tensors
 from modeldyno.records.deployment import Batching
 from modeldyno.records.server import ProtectionSettings, ServerSettings

@@ -12,16 +12,16 @@ import numpy as np
 from modeldyno.clock import Clock
 from modeldyno.errors import InputError, UsageError
 from modeldyno.loadgen.access import Access
-from modeldyno.loadgen.gpu_observer import GpuObserver
-from modeldyno.loadgen.observation_file import write_gpus, write_metrics, write_observations
-from modeldyno.loadgen.observer import EVERY_NS as OBSERVE_EVERY_NS
-from modeldyno.loadgen.observer import Counters, Observer
-from modeldyno.loadgen.rounds import Rounds
-from modeldyno.loadgen.scraper import EVERY_NS as SCRAPE_EVERY_NS
-from modeldyno.loadgen.scraper import Scraper, offered_metrics, scrape
-from modeldyno.loadgen.server_usage import find_family
 from modeldyno.loadgen.target import parse_target
-from modeldyno.loadgen.triton_statistics import StatisticsReader, keeps_statistics
+from modeldyno.loadgen.watching.gpu_observer import GpuObserver
+from modeldyno.loadgen.watching.observation_file import write_gpus, write_metrics, write_observations
+from modeldyno.loadgen.watching.observer import EVERY_NS as OBSERVE_EVERY_NS
+from modeldyno.loadgen.watching.observer import Counters, Observer
+from modeldyno.loadgen.watching.rounds import Rounds
+from modeldyno.loadgen.watching.scraper import EVERY_NS as SCRAPE_EVERY_NS
+from modeldyno.loadgen.watching.scraper import Scraper, offered_metrics, scrape
+from modeldyno.loadgen.watching.server_usage import find_family
+from modeldyno.loadgen.watching.triton_statistics import StatisticsReader, keeps_statistics
 from modeldyno.machine.floors import FLOOR_OF, kept_floor
 from modeldyno.machine.gpus import nvml_meter
 from modeldyno.machine.processes import energy_files, is_local, listening_processes, name_of, throttle_files

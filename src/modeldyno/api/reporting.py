@@ -8,8 +8,8 @@ import numpy as np
 from modeldyno.api.proof import proof_directory
 from modeldyno.api.scenarios import judged_scenario
 from modeldyno.errors import InputError
-from modeldyno.loadgen.observation_file import read_gpus, read_observations
 from modeldyno.loadgen.recorder import read_run, read_tokens
+from modeldyno.loadgen.watching.observation_file import read_gpus, read_observations
 from modeldyno.records.capacity import Capacity
 from modeldyno.records.comparison import Comparison
 from modeldyno.records.files import read_record, write_atomically

@@ -12,7 +12,7 @@ from modeldyno.loadgen.crew import Crew, Death
 from modeldyno.loadgen.interruption import Interruption
 from modeldyno.loadgen.live_view import LiveView
 from modeldyno.loadgen.messages import Finished
-from modeldyno.loadgen.server_usage import cpu_ns_between, cpu_ns_by_process, find_family
+from modeldyno.loadgen.watching.server_usage import cpu_ns_between, cpu_ns_by_process, find_family
 from modeldyno.protocols import Progress
 
 _SHOW_EVERY_NS = 250_000_000

@@ -18,9 +18,9 @@ from modeldyno.loadgen.descriptors import allow_descriptors
 from modeldyno.loadgen.interruption import Interruption
 from modeldyno.loadgen.messages import Assignment, Finished, Ready, Unreachable
 from modeldyno.loadgen.recorder import part_path, token_part_path
-from modeldyno.loadgen.server_usage import peak_memory_bytes
 from modeldyno.loadgen.target import Target, find_address, parse_target, unreachable
 from modeldyno.loadgen.transports.http1 import format_request
+from modeldyno.loadgen.watching.server_usage import peak_memory_bytes
 from modeldyno.loadgen.wiring import Expectations, PreparedRequest, Wiring
 from modeldyno.protocols import Progress
 from modeldyno.records.answers import AnswersChecked

@@ -9,7 +9,7 @@ from modeldyno.api.questions.word_cost import ask_word_cost
 from modeldyno.data.prompts import Prompt
 from modeldyno.errors import DataError, UsageError
 from modeldyno.loadgen.caller import Caller
-from modeldyno.loadgen.model_list import listed_model, prefix_of
+from modeldyno.loadgen.dialects.openai import listed_model, prefix_of
 from modeldyno.loadgen.wiring import PreparedRequest, ReaderName, Wiring
 from modeldyno.records.files import digest_bytes
 from modeldyno.records.workload import ProtocolName

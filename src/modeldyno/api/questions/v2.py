@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from modeldyno.api.questions.ask import Ask, Prepared, Questions
 from modeldyno.api.questions.tensors import checked, prepare_tensors, starts_of
-from modeldyno.loadgen.discovery import model_signature, only_model
+from modeldyno.loadgen.dialects.v2_http import model_signature, only_model
 from modeldyno.loadgen.readers.outputs import decode_v2
 from modeldyno.loadgen.readers.v2 import request_id
 from modeldyno.loadgen.wiring import PreparedRequest, Wiring

@@ -7,7 +7,7 @@ import pytest
 
 from modeldyno.clock import SystemClock
 from modeldyno.errors import TargetError, UsageError
-from modeldyno.loadgen.scraper import Scraper, offered_metrics, scrape
+from modeldyno.loadgen.watching.scraper import Scraper, offered_metrics, scrape
 
 
 @contextmanager

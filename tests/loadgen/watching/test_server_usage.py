@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 
-from modeldyno.loadgen.server_usage import cpu_ns_between, cpu_ns_by_process, find_family, peak_memory_bytes
+from modeldyno.loadgen.watching.server_usage import cpu_ns_between, cpu_ns_by_process, find_family, peak_memory_bytes
 
 
 def test_cpu_time_grows_with_work() -> None:

@@ -8,10 +8,10 @@ import pytest
 
 from modeldyno.clock import SystemClock
 from modeldyno.errors import InputError
-from modeldyno.loadgen.observation_file import read_observations, write_metrics, write_observations
-from modeldyno.loadgen.observer import EVERY_NS, Counters, Observer
-from modeldyno.loadgen.rounds import Rounds
-from modeldyno.loadgen.server_usage import cpu_ns_by_process
+from modeldyno.loadgen.watching.observation_file import read_observations, write_metrics, write_observations
+from modeldyno.loadgen.watching.observer import EVERY_NS, Counters, Observer
+from modeldyno.loadgen.watching.rounds import Rounds
+from modeldyno.loadgen.watching.server_usage import cpu_ns_by_process
 from modeldyno.records.observation import OBSERVATION_DTYPE, MetricSample
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from modeldyno.clock import Clock
-from modeldyno.loadgen.server_usage import cpu_ns_by_process, find_family, own_thread_cpu_ns
+from modeldyno.loadgen.watching.server_usage import cpu_ns_by_process, find_family, own_thread_cpu_ns
 from modeldyno.records.observation import OBSERVATION_DTYPE
 
 EVERY_NS = 200_000_000

@@ -6,7 +6,7 @@ import pytest
 from modeldyno.clock import SystemClock
 from modeldyno.errors import TargetError, UsageError
 from modeldyno.loadgen.access import Access
-from modeldyno.loadgen.triton_statistics import StatisticsReader, fetch_statistics, keeps_statistics
+from modeldyno.loadgen.watching.triton_statistics import StatisticsReader, fetch_statistics, keeps_statistics
 from modeldyno.records.server import ServerSettings
 from modeldyno.testing.known_servers import Behaviour, known_server
 from modeldyno.testing.running_server import RunningServer, infer_request, make_model

@@ -1,7 +1,7 @@
 import threading
 
 from modeldyno.clock import SystemClock
-from modeldyno.loadgen.rounds import Rounds
+from modeldyno.loadgen.watching.rounds import Rounds
 
 NEVER_NS = 1_000_000_000_000
 

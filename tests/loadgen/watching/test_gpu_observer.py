@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from modeldyno.loadgen.gpu_observer import GpuObserver
-from modeldyno.loadgen.observation_file import read_gpus, write_gpus
+from modeldyno.loadgen.watching.gpu_observer import GpuObserver
+from modeldyno.loadgen.watching.observation_file import read_gpus, write_gpus
 from modeldyno.records.observation import GpuReading
 from modeldyno.testing.clock import ManualClock
 
