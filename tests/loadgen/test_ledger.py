@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from modeldyno.loadgen.ledger import _ROW, Ledger
+from modeldyno.loadgen.ledger import _NOTHING_REPORTED, _OWN, _REPORTED, Ledger
 from modeldyno.loadgen.messages import Assignment
 from modeldyno.loadgen.server_timing import ServerTimes
 from modeldyno.loadgen.transports.connection import Answer, Connection
@@ -46,11 +46,11 @@ def taken(ledger: Ledger) -> list[dict[str, object]]:
 
 
 def test_a_packed_row_is_one_of_the_record() -> None:
-    assert REQUEST_DTYPE.itemsize == _ROW.size
+    assert REQUEST_DTYPE.itemsize == _OWN.size + _REPORTED.size == _OWN.size + len(_NOTHING_REPORTED)
 
 
 def test_what_happened_is_kept_since_the_start(ledger: Ledger) -> None:
-    at = connection(sent_ns=1_060, first_byte_ns=1_070, sent_bytes=7, received_bytes=2**40)
+    at = connection(which=2, sent_ns=1_060, first_byte_ns=1_070, sent_bytes=7, received_bytes=2**40)
     answer = Answer(
         Outcome.HTTP_ERROR, 503, server_times=ServerTimes(1, 2, 3, 4, 5), first_token_ns=1_071, last_token_ns=1_079,
         input_tokens=11, output_tokens=12,
@@ -69,7 +69,7 @@ def test_what_happened_is_kept_since_the_start(ledger: Ledger) -> None:
 
 
 def test_what_did_not_happen_stays_minus_one(ledger: Ledger) -> None:
-    ledger.resolve(0, connection(sent_ns=1_020), Answer(Outcome.TIMEOUT), -1)
+    ledger.resolve(0, connection(which=1, sent_ns=1_020), Answer(Outcome.TIMEOUT), -1)
 
     row = taken(ledger)[0]
     assert {"first_byte_ns": -1, "done_ns": -1, "first_token_ns": -1, "server_total_ns": -1}.items() <= row.items()

@@ -13,10 +13,18 @@ from modeldyno.records.requests import REQUEST_DTYPE, TOKEN_DTYPE, Outcome, empt
 
 _CODES = {"int64": "q", "int32": "i", "int16": "h", "int8": "b", "bool": "?"}
 # Packing a row takes half a microsecond; assigning to one of a structured array takes ten.
-_ROW = struct.Struct("<" + "".join(_CODES[REQUEST_DTYPE[name].name] for name in REQUEST_DTYPE.names or ()))
+_FORMAT = "".join(_CODES[REQUEST_DTYPE[name].name] for name in REQUEST_DTYPE.names or ())
+_OWN_COLUMNS = (REQUEST_DTYPE.names or ()).index("server_preprocess_ns")
+_OWN = struct.Struct("<" + _FORMAT[:_OWN_COLUMNS])
+"""What is known of every request that ended."""
+_REPORTED = struct.Struct("<" + _FORMAT[_OWN_COLUMNS:])
+"""What a server may report beside its answer, and a stream show."""
+_NOTHING_REPORTED = _REPORTED.pack(*(-1 for _ in _FORMAT[_OWN_COLUMNS:]))
 _MOST_BYTES = 2**31 - 1
 _NEVER = 2**62
 _NO_TIMES = (-1, -1, -1, -1, -1)
+_NOTHING_IN_ANSWER = Answer(Outcome.OK)[3:8]
+"""No server times, no stamps and no count of tokens."""
 
 
 class Ledger:
@@ -59,9 +67,9 @@ class Ledger:
         """How request `index` ended that was sent over `connection`; `done_ns` is -1 if it did not."""
         start_ns = self.start_ns
         sent_ns, first_ns, connect_ns = connection.sent_ns, connection.first_byte_ns, connection.connect_ns
-        which = self._choice[index % len(self._choice)]
+        which = connection.which
         planned_ns = sent_ns - start_ns if self._is_closed else self._planned[index]
-        self._ended += _ROW.pack(
+        self._ended += _OWN.pack(
             index * self._workers + self._worker,
             planned_ns,
             connect_ns if connect_ns < 0 else max(0, min(connect_ns, sent_ns - start_ns - planned_ns)),
@@ -76,15 +84,21 @@ class Ledger:
             self._rows[which],
             min(connection.sent_bytes, _MOST_BYTES),
             min(connection.received_bytes, _MOST_BYTES),
+        )
+        self._ended += _NOTHING_REPORTED if answer[3:8] == _NOTHING_IN_ANSWER else self._reported(answer)
+        self.unresolved -= 1
+        if answer.token_moments:
+            self._add_tokens(index * self._workers + self._worker, answer)
+
+    def _reported(self, answer: Answer) -> bytes:
+        start_ns = self.start_ns
+        return _REPORTED.pack(
             *(answer.server_times or _NO_TIMES),
             answer.first_token_ns - start_ns if answer.first_token_ns >= 0 else -1,
             answer.last_token_ns - start_ns if answer.last_token_ns >= 0 else -1,
             answer.input_tokens,
             answer.output_tokens,
         )
-        self.unresolved -= 1
-        if answer.token_moments:
-            self._add_tokens(index * self._workers + self._worker, answer)
 
     def leave_unsent(self, indices: Sequence[int], outcome: Outcome = Outcome.NOT_SENT, done_ns: int = -1) -> None:
         """How requests ended that were never sent; `done_ns` is when they failed."""

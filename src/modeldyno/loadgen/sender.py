@@ -261,6 +261,7 @@ class Sender:
 
     def _send(self, connection: Connection, index: int) -> None:
         which = self._ledger.which(index)
+        connection.which = which
         connection.send(index, which, self._contents[which])
         self._busy[connection] = None
         self._ledger.sent += 1

@@ -52,7 +52,7 @@ class Connection:
 
     __slots__ = (
         "_now_ns", "_owner", "connect_ns", "done_ns", "first_byte_ns", "has_answered", "idle_since_ns",
-        "received_bytes", "request", "sent_bytes", "sent_ns",
+        "received_bytes", "request", "sent_bytes", "sent_ns", "which",
     )  # fmt: skip
 
     def __init__(self, owner: ConnectionOwner, now_ns: Callable[[], int]) -> None:
@@ -60,6 +60,8 @@ class Connection:
         self._now_ns = now_ns
         self.request = NO_REQUEST
         """Number of the request in flight."""
+        self.which = 0
+        """Number of the prepared request that it is."""
         self.has_answered = False
         """Whether a request of it ever got an answer."""
         self.sent_ns = self.first_byte_ns = self.done_ns = -1
