@@ -39,5 +39,5 @@ def test_the_floor_of_every_protocol_can_be_measured(
     floor = modeldyno.doctor(protocols=[protocol]).floors[0]
 
     assert protocol == floor.protocol
-    assert floor.response_time.mean_ns is not None
+    assert floor.response_time.max_ns is not None
     assert floor.client_cpu_ns_per_request > 0
