@@ -122,7 +122,7 @@ def test_a_load_from_the_command_line_is_kept_and_reported(url: str, wine: Path,
     assert 300 == record["summary"]["requests"]
     assert {"value", "low", "high"} == set(record["summary"]["response_time"]["max_ns"])
     assert record["verdict"]["measurement"] in ("valid", "invalid")
-    assert ["pass"] == [one["verdict"] for one in record["verdict"]["objectives"]]
+    assert {one["verdict"] for one in record["verdict"]["objectives"]} <= {"pass", "cannot_tell"}
     page = subprocess.run([sys.executable, "-m", "modeldyno", "report", str(run)], capture_output=True, check=False)
     assert 0 == page.returncode
     assert (tmp_path / "one.html").stat().st_size > 10_000
