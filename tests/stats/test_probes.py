@@ -116,6 +116,32 @@ def test_requests_that_never_left_are_the_clients_limit() -> None:
     assert "client_limited" == judge_probe([one], SLO).answer
 
 
+def test_errors_of_the_server_fail_whatever_kept_the_client() -> None:
+    one = run(2000)
+    one.requests["sent_ns"] += 300_000  # half of the sends late by more than a tenth of the service time
+    one.requests["outcome"][::2] = Outcome.HTTP_ERROR
+    starved = ProbeRun(one.requests, one.workload, replace(one.effective, client_cpu_fraction=0.97))
+    verdict = judge_probe([starved], parse_objectives("error_rate<1%"))
+    assert "fail" == verdict.answer
+    assert "sent on time" in verdict.reason
+
+
+@pytest.mark.parametrize("outcome", (Outcome.TIMEOUT, Outcome.DISCONNECTED))
+def test_failures_that_a_starved_client_may_have_made_itself_do_not_count_against_the_server(outcome: Outcome) -> None:
+    one = run(2000, cpu=0.97)
+    one.requests["outcome"][::2] = outcome
+    assert "client_limited" == judge_probe([one], parse_objectives("error_rate<1%")).answer
+
+
+def test_errors_that_a_burst_of_late_sends_may_have_caused_do_not_count_against_the_server() -> None:
+    one = run(2000)
+    late = slice(None, None, 2)
+    one.requests["sent_ns"][late] = one.requests["planned_ns"][late] + 30 * MS
+    one.requests["done_ns"][late] = one.requests["sent_ns"][late] + MS
+    one.requests["outcome"][late] = Outcome.HTTP_ERROR
+    assert "client_limited" == judge_probe([one], parse_objectives("error_rate<1%")).answer
+
+
 def test_joined_runs_follow_one_another_and_leave_out_the_warm_up() -> None:
     first, second = run(2000, count=100), run(2000, count=80, seed=4)
     rows = joined_rows([first, second])

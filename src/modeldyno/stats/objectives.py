@@ -76,7 +76,7 @@ def judge_objective(
     elif objective.metric == TOKEN_RATE:
         verdict = _judge_token_rate(objective, summary, workload)
     elif objective.metric == "error_rate":
-        verdict = _judge_error_rate(objective, rows)
+        verdict = judge_error_rate(objective, rows)
     elif objective.metric == "throughput":
         verdict = _judge_throughput(objective, summary, workload)
     elif objective.metric == "memory":
@@ -151,7 +151,8 @@ def _judge_mean_or_max(objective: Objective, times: _Times) -> ObjectiveVerdict:
     return _between(objective, mean, shown, len(values_ns), times.counted)
 
 
-def _judge_error_rate(objective: Objective, rows: np.ndarray) -> ObjectiveVerdict:
+def judge_error_rate(objective: Objective, rows: np.ndarray) -> ObjectiveVerdict:
+    """A limit on the share of requests that failed, those that the user cut off left out."""
     outcome = rows["outcome"]
     failed = outcome[outcome != Outcome.INTERRUPTED] != Outcome.OK
     if not len(failed):

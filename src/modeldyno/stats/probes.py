@@ -19,7 +19,7 @@ from modeldyno.records.verdict import ObjectiveVerdict
 from modeldyno.records.workload import EffectiveWorkload, Workload
 from modeldyno.stats.answers import judge_answers
 from modeldyno.stats.exceedance import largest_share
-from modeldyno.stats.objectives import judge_objective
+from modeldyno.stats.objectives import judge_error_rate, judge_objective
 from modeldyno.stats.steadiness import TooShortError, find_growing_backlog, find_level_shift, find_trend
 from modeldyno.stats.summary import measured_rows, response_times, summarise
 from modeldyno.stats.tokens import NO_TOKENS, series_of
@@ -33,6 +33,8 @@ queue at moderate load about every second request tells something new."""
 _NO_FAILURE = 3.7
 """-ln 0.025: as many requests over the limit without a failure show an error rate below it."""
 _ALL_CONNECTIONS = 0.9
+_ON_TIME_NS = 1_000_000
+_ANSWERED = (Outcome.OK, Outcome.HTTP_ERROR, Outcome.GRPC_ERROR)
 _MOMENTS = ("planned_ns", "sent_ns", "first_byte_ns", "first_token_ns", "last_token_ns", "done_ns")
 
 
@@ -87,7 +89,7 @@ def judge_probe(runs: Sequence[ProbeRun], objectives: Sequence[Objective]) -> Pr
     wrong = judge_answers(np.concatenate([one.requests for one in runs]), None)
     if wrong is not None:
         return ProbeVerdict(answer="fail", reason=wrong.evidence, leans_to_pass=False, objectives=objective_verdicts)
-    answer, reason = _answer(rows, latest, objective_verdicts, is_first_look=len(runs) == 1)
+    answer, reason = _answer(rows, latest, objectives, objective_verdicts, is_first_look=len(runs) == 1)
     pooled = joined_rows(runs)
     leans = all(
         _leans_to_pass(one, by, pooled) for one, by in zip(_limits(objectives), objective_verdicts, strict=True)
@@ -143,13 +145,19 @@ def _over(objective: Objective, values_ns: NDArray[np.float64]) -> NDArray[np.bo
 
 
 def _answer(
-    rows: np.ndarray, run: ProbeRun, verdicts: Sequence[ObjectiveVerdict], *, is_first_look: bool
+    rows: np.ndarray,
+    run: ProbeRun,
+    objectives: Sequence[Objective],
+    verdicts: Sequence[ObjectiveVerdict],
+    *,
+    is_first_look: bool,
 ) -> tuple[ProbeAnswer, str]:
     trouble = client_trouble(rows, run.workload, run.effective)
     has_passed = all(one.verdict == "pass" for one in verdicts)
     # Lateness is charged to the response time: limits that are met in spite of it are met.
     if trouble and not (has_passed and _kept_rate(rows, run.effective)):
-        return "client_limited", trouble
+        errors = _errors_without_the_client(rows, objectives)
+        return ("fail", errors) if errors else ("client_limited", trouble)
     backlog = _found(rows, run, "backlog")
     if backlog:
         return "fail", backlog
@@ -164,6 +172,18 @@ def _answer(
     if few or open_questions:
         return "undecided", "; ".join([*open_questions, *([few] if few else [])])
     return "pass", "; ".join(one.evidence for one in verdicts)
+
+
+def _errors_without_the_client(rows: np.ndarray, objectives: Sequence[Objective]) -> str | None:
+    """That the server answered too many requests with an error, as shown by those alone that were sent on time.
+
+    A client that is late may send in bursts and time out by itself; of neither is anything counted here.
+    """
+    is_late = rows["sent_ns"] - rows["planned_ns"] > _ON_TIME_NS
+    told = rows[(rows["sent_ns"] >= 0) & ~is_late & np.isin(rows["outcome"], _ANSWERED)]
+    judged = [judge_error_rate(one, told) for one in _limits(objectives) if one.metric == "error_rate"]
+    failed = [one.evidence for one in judged if one.verdict == "fail"]
+    return f"{'; '.join(failed)} (of the requests that were sent on time and answered)" if failed else None
 
 
 def client_trouble(rows: np.ndarray, workload: Workload, effective: EffectiveWorkload) -> str | None:
