@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from digits_clients import OURS
 from environments import peer_program
+from running import ClientError
 
 MODEL = "known"
 TOKENS = 64
@@ -56,8 +57,10 @@ def _modeldyno(asked: Stream) -> list[str]:
 
 def _modeldyno_medians(directory: Path) -> Medians:
     tokens = json.loads((directory / "run" / "run.json").read_text())["summary"]["tokens"]
-    first, gap = tokens["time_to_first_token_from_send"], tokens["inter_token_latency"]
-    return Medians(first["p50_ns"]["value"] / 1e6, gap["p50_ns"]["value"] / 1e6)
+    first, gap = tokens["time_to_first_token_from_send"]["p50_ns"], tokens["inter_token_latency"]["p50_ns"]
+    if first is None or gap is None:
+        raise ClientError("too few independent answers for a median: the machine stalled for too long")
+    return Medians(first["value"] / 1e6, gap["value"] / 1e6)
 
 
 def _aiperf(asked: Stream) -> list[str]:

@@ -27,7 +27,7 @@ from digits_clients import OURS
 from environments import NotInstallableError, peer_program, peer_versions
 from llm_clients import CLIENTS, TOKENS, Stream
 from running import HERE, ClientError, running_client, running_server, wait_under_way
-from turns import Turn, figures, missing_lines, ratios, take_turns
+from turns import Turn, figures, missing_lines, ratios, stolen_lines, take_turns
 
 from modeldyno.testing.token_truth import TokenTruth, decode_token_truth
 
@@ -162,7 +162,7 @@ def to_markdown(found: Sequence[dict[str, Any]], missing: dict[str, str], where:
             ("error between tokens, ms", gap_ms, MOST_ERROR_MS, "at most"),
         ]
     )
-    return [*lines, *missing_lines(missing)]
+    return [*lines, *stolen_lines(found), *missing_lines(missing)]
 
 
 def _costs(found: Sequence[dict[str, Any]], task: Task) -> list[str]:

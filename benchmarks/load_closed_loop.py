@@ -20,7 +20,7 @@ from conditions import against_bars, conditions, heading, keep, median_of, sprea
 from digits_clients import CLOSED_LOOP, OURS, Asked, write_request
 from environments import peer_versions
 from running import HERE, ClientError, count_at, running_client, running_server, wait_under_way
-from turns import Turn, figures, missing_lines, ratios, take_turns
+from turns import Turn, figures, missing_lines, ratios, stolen_lines, take_turns
 
 USERS = 32
 TASK = "closed loop"
@@ -105,7 +105,7 @@ def to_markdown(found: list[dict[str, Any]], missing: dict[str, str], where: dic
             *((f"times {name}", median_of(times(found, name)), bar, "at least") for name, bar in LEAST_RATIOS.items()),
         ]
     )
-    return [*lines, *missing_lines(missing)]
+    return [*lines, *stolen_lines(found), *missing_lines(missing)]
 
 
 def times(found: list[dict[str, Any]], name: str) -> list[float]:

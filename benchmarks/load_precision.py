@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from arrival_sink import NO_STAMP
 from conditions import against_bars, conditions, heading, keep, median_of, spread, table, two_cores
 from digits_clients import OPEN_LOOP, OURS, Asked, write_request
 from environments import peer_versions
 from running import HERE, ClientError, count_at, running_client, running_server, wait_under_way
-from turns import Turn, figures, missing_lines, take_turns
+from turns import Turn, figures, missing_lines, stolen_lines, take_turns
 
 SKIPPED_S = 2.0
 ON_TIME_NS = 1_000_000
@@ -87,9 +88,12 @@ def judge(stamps: np.ndarray, rate: Rate) -> dict[str, float]:
     """Errors of the arrivals, by the kernel's stamps and by those of the sink's process.
 
     Raises:
-        ClientError: nothing came after the beginning.
+        ClientError: nothing came after the beginning, or the kernel did not stamp all of it.
     """
     found: dict[str, float] = {}
+    stamps = stamps[np.argmax(stamps[:, 0] != NO_STAMP) :]
+    if (stamps[:, 0] == NO_STAMP).any():
+        raise ClientError(f"the kernel stamped only some of {len(stamps)} arrivals")
     for column, who in enumerate(("kernel", "process")):
         moments = np.sort(stamps[:, column])
         start = moments[0] + SKIPPED_S * 1e9
@@ -158,7 +162,7 @@ def to_markdown(found: Sequence[dict[str, Any]], missing: dict[str, str], where:
             ("client CPU at 10,000/s, cores", median(found, fast, "cpu_cores"), 1.0, "at most"),
         ]
     )
-    return [*lines, *missing_lines(missing)]
+    return [*lines, *stolen_lines(found), *missing_lines(missing)]
 
 
 def median(found: Sequence[dict[str, Any]], rate: Rate, key: str) -> float | None:

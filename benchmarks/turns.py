@@ -4,8 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from conditions import spread
 from environments import NotInstallableError
 from running import ClientError
+
+from modeldyno.loadgen.watching.stolen_time import ProcessorTime, stolen_fraction
 
 _MOST_FAILURES = 2
 
@@ -23,8 +26,9 @@ def take_turns(rounds: int, turns: Sequence[Turn]) -> tuple[list[dict[str, Any]]
     """Every turn once a round.
 
     Returns:
-        What was measured, with `round`, `client` and `task`; and of each client or turn that is missing somewhere, why.
-        A client that cannot be installed is not tried again, nor a turn that failed twice.
+        What was measured, with `round`, `client`, `task` and `stolen`, the share of the machine's processor time that
+        its hypervisor gave to others meanwhile (None where the kernel does not tell). And of each client or turn that
+        is missing somewhere, why: one that cannot be installed is not tried again, nor a turn that failed twice.
     """
     found: list[dict[str, Any]] = []
     missing: dict[str, str] = {}
@@ -34,6 +38,7 @@ def take_turns(rounds: int, turns: Sequence[Turn]) -> tuple[list[dict[str, Any]]
             label = f"{turn.client}, {turn.task}"
             if turn.client in missing or failures[label] >= _MOST_FAILURES:
                 continue
+            before = ProcessorTime.read()
             try:
                 measured = turn.measure()
             except NotInstallableError as problem:
@@ -43,7 +48,9 @@ def take_turns(rounds: int, turns: Sequence[Turn]) -> tuple[list[dict[str, Any]]
                 failures[label] += 1
                 missing[label] = f"failed in round {number}: {problem}"
             else:
-                found.append({"round": number, "client": turn.client, "task": turn.task, **measured})
+                stolen = stolen_fraction(before, ProcessorTime.read())
+                about = {"round": number, "client": turn.client, "task": turn.task, "stolen": stolen}
+                found.append({**about, **measured})
         print(f"round {number} of {rounds}", flush=True)
     return found, missing
 
@@ -61,6 +68,14 @@ def ratios(found: Sequence[dict[str, Any]], ours: str, other: str, task: str, ke
         for one in found
         if (one["client"], one["task"]) == (other, task) and one["round"] in own
     ]
+
+
+def stolen_lines(found: Sequence[dict[str, Any]]) -> list[str]:
+    """What the hypervisor took during the turns, where it can be told, and an empty line."""
+    shares = [100 * one["stolen"] for one in found if one["stolen"] is not None]
+    if not shares:
+        return []
+    return [f"- Processor time that the hypervisor gave to others during a turn: {spread(shares, 1)} %", ""]
 
 
 def missing_lines(missing: dict[str, str]) -> list[str]:

@@ -151,6 +151,12 @@ def test_connections_that_ran_out_or_were_lost_are_noted(make_run: Make, judge: 
     assert "12 connections had to be opened anew" in notes
 
 
+def test_time_that_the_hypervisor_took_is_noted(make_run: Make, judge: Judge) -> None:
+    assert any("gave 6.48 % of this machine's" in note for note in judge(make_run(), stolen_fraction=0.0648).notes)
+    for none in (None, 0.001):
+        assert not any("hypervisor" in note for note in judge(make_run(), stolen_fraction=none).notes)
+
+
 def test_a_server_that_answers_nothing_is_a_result_with_a_note(make_run: Make, judge: Judge) -> None:
     rows = make_run()
     rows["outcome"] = Outcome.HTTP_ERROR

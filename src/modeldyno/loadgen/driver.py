@@ -21,6 +21,7 @@ from modeldyno.loadgen.recorder import part_path, token_part_path
 from modeldyno.loadgen.target import Target, find_address, parse_target, unreachable
 from modeldyno.loadgen.transports.http1 import format_request
 from modeldyno.loadgen.watching.server_usage import peak_memory_bytes
+from modeldyno.loadgen.watching.stolen_time import ProcessorTime, stolen_fraction
 from modeldyno.loadgen.wiring import Expectations, PreparedRequest, Wiring
 from modeldyno.protocols import Progress
 from modeldyno.records.answers import AnswersChecked
@@ -112,8 +113,10 @@ def run_load(
             _outlook(workload, arrivals.moments_ns), crew, clock=clock, progress=progress, server_pids=server_pids
         )
         start_ns = clock.now_ns() + _LEAD_NS
+        before = ProcessorTime.read()
         campaign.start(start_ns)
         finished = run_aside(lambda: campaign.follow(interruption), name="campaign")
+        stolen = stolen_fraction(before, ProcessorTime.read())
     requests = _gather(
         REQUEST_DTYPE,
         [(one.part_path, part.rows_bytes, part.rows) for one, part in zip(assignments, finished, strict=True)],
@@ -134,6 +137,7 @@ def run_load(
             server_cpu_ns=campaign.server_cpu_ns,
             server_peak_memory_bytes=peak_memory_bytes(server_pids) if server_pids else None,
             reconnects=sum(part.reconnects for part in finished),
+            stolen_fraction=stolen,
         ),
         interrupted=interruption.asked,
         start_ns=start_ns,

@@ -129,6 +129,8 @@ class EffectiveWorkload(Record, frozen=True, kw_only=True):
     server_peak_memory_bytes: int | None
     reconnects: int = 0
     """Connections opened in place of ones that the server closed or that a failure cost."""
+    stolen_fraction: float | None = None
+    """Share of this machine's processor time that its hypervisor gave to others; None where that is not told."""
 
 
 def parse_row_mix(text: str) -> tuple[RowShare, ...]:

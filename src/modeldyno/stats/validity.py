@@ -24,6 +24,7 @@ _MOST_LATE_SHARE = 0.05
 _MEDIAN_LATENESS_NS = 250_000
 _MATERIAL_SHARE = 0.1
 _FLOOR_FACTOR = 2
+_NOTED_STOLEN = 0.005
 
 
 def check_count(rows: np.ndarray) -> str | None:
@@ -140,6 +141,12 @@ def note_conditions(summary: Summary, effective: EffectiveWorkload, workload: Wo
         notes.append("the client's CPU time could not be checked: it was not reported")
     elif effective.client_cpu_fraction > 0.7:
         notes.append(f"the busiest sending process used {format_fraction(effective.client_cpu_fraction, 0)} of a core")
+    if effective.stolen_fraction is not None and effective.stolen_fraction > _NOTED_STOLEN:
+        notes.append(
+            f"the hypervisor gave {format_fraction(effective.stolen_fraction, 2)} of this machine's processor time to "
+            "others (steal): stalls of milliseconds in the tail may be its own; compare in turns, or measure on a "
+            "machine with cores of its own"
+        )
     if effective.connections >= workload.max_connections and not workload.is_closed:
         notes.append(
             f"all {workload.max_connections} connections were open: some requests may have waited for one, "
