@@ -234,6 +234,7 @@ def test_blocks_are_ordered_so_that_a_drift_weighs_on_both_alike() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 def test_a_bundle_against_itself_is_served_twice_and_loaded_in_turns(
     tuned: tuple[Search, Path], tmp_path: Path
 ) -> None:

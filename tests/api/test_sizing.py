@@ -33,6 +33,7 @@ def lane() -> Iterator[KnownServer]:
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 def test_no_more_is_claimed_of_a_known_server_than_it_can_do(lane: KnownServer, tmp_path: Path) -> None:
     record = modeldyno.capacity(lane.url, slo=SLO, ask=Ask(model="known"), settings=QUICK, shape=SHAPE, out=tmp_path)
     assert record.failed_per_s is not None
@@ -82,6 +83,7 @@ def test_a_search_for_something_else_is_not_overwritten(settled: tuple[KnownServ
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 def test_a_stopped_search_keeps_its_curve_and_goes_on(
     lane: KnownServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,6 +86,7 @@ def test_what_is_planned_and_what_is_drawn_make_the_queue_of_the_textbook(name: 
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 @pytest.mark.parametrize("name", QUEUES)
 def test_the_report_of_a_queue_is_that_of_the_textbook(measure: Measure, name: str) -> None:
     queue = QUEUES[name]
@@ -111,6 +112,7 @@ def test_the_report_of_a_queue_is_that_of_the_textbook(measure: Measure, name: s
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 def test_the_waits_of_constant_services_are_spread_as_erlang_says(measure: Measure) -> None:
     queue = QUEUES["M/D/1"]
     told = measure(
@@ -126,6 +128,7 @@ def test_the_waits_of_constant_services_are_spread_as_erlang_says(measure: Measu
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 def test_the_instrument_adds_less_than_half_a_millisecond(measure: Measure) -> None:
     times = ServiceTimes(shape="uniform", mean_ns=5 * MS)
     told = measure(Behaviour(service=times, lanes=0, tells_times=True), rate_per_s=200, requests=2000)

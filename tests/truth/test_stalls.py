@@ -53,6 +53,7 @@ def worst_hundredth_ns(behaviour: Behaviour) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 def test_half_a_second_in_five_is_in_p99_and_max_and_a_closed_loop_would_hide_it(measure: Measure) -> None:
     behaviour = Behaviour(delay_ns=5 * MS, stall_every_ns=5 * S, stall_ns=500 * MS)
     closed, opened = both_loops(measure, behaviour, 61 * S)
@@ -72,6 +73,7 @@ def test_half_a_second_in_five_is_in_p99_and_max_and_a_closed_loop_would_hide_it
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 def test_the_p99_of_the_report_is_that_of_the_stalls_once_there_were_enough(measure: Measure) -> None:
     stalling = Behaviour(delay_ns=2 * MS, stall_every_ns=S, stall_ns=100 * MS)
     told = measure(stalling, rate_per_s=150, duration_ns=120 * S)
@@ -83,6 +85,7 @@ def test_the_p99_of_the_report_is_that_of_the_stalls_once_there_were_enough(meas
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 @pytest.mark.timeout(600)
 def test_half_a_second_in_five_is_the_p99_of_the_report_after_fifty_stalls(measure: Measure) -> None:
     """Whole stalls are the independent events here: five of a hundredth of the time each are asked for a p99."""
