@@ -53,8 +53,8 @@ check: .venv/.dev  ## lint, types, import contracts, generated documents
 docs: .venv/.dev  ## rewrite the generated reference pages
 	@$(BIN)/python docs/generate.py
 
-bench: .venv/.run  ## compare with the peers, side by side (half an hour; peers get environments of their own)
-	@$(BIN)/python benchmarks/serve_digits.py
+bench: .venv/.dev  ## compare with the peers, side by side (three quarters of an hour; peers get environments of their own)
+	@$(BIN)/python benchmarks/serve_all.py
 	@$(BIN)/python benchmarks/load_closed_loop.py
 	@$(BIN)/python benchmarks/load_precision.py
 	@$(BIN)/python benchmarks/llm_stream.py

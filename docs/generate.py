@@ -16,20 +16,24 @@ from modeldyno.cli.main import VERBS, help_text
 from modeldyno.errors import DynoError, ExitCode
 from modeldyno.records.bundle import Bundle, BundleSignature, Datasheet, Samples
 from modeldyno.records.capacity import Capacity
+from modeldyno.records.combination import Combination
 from modeldyno.records.comparison import Comparison
 from modeldyno.records.conformance import Conformance
 from modeldyno.records.doctor import Checkup
 from modeldyno.records.evaluation import Evaluation
+from modeldyno.records.pipeline import Pipeline
+from modeldyno.records.processing import Processing
 from modeldyno.records.run import Run
 from modeldyno.records.search import Search
 from modeldyno.records.security import AuditReport, KeyList, NewKey
 from modeldyno.records.speed import Profile
+from modeldyno.wire.v2_openapi import openapi_page
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
 RECORDS = (
     Run, Search, Bundle, BundleSignature, Datasheet, Samples, Profile, Evaluation, Comparison, Checkup, Capacity,
-    Conformance, KeyList, NewKey, AuditReport,
+    Conformance, KeyList, NewKey, AuditReport, Pipeline, Processing, Combination,
 )  # fmt: skip
 WIDTH = 100
 
@@ -85,6 +89,7 @@ def pages() -> dict[Path, str]:
     return {
         REFERENCE / "command-line.md": command_page(),
         REFERENCE / "exit-codes.md": exit_code_page(),
+        REFERENCE / "openapi.json": openapi_page(),
         **schema_pages(),
     }
 

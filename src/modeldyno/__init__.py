@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from modeldyno.api.auditing import verify_audit
     from modeldyno.api.checkup import doctor
+    from modeldyno.api.combined_graph import JoinRule
+    from modeldyno.api.combining import combine
     from modeldyno.api.comparing import compare
     from modeldyno.api.conforming import conform, conformance_rules
     from modeldyno.api.evaluation import evaluate
@@ -31,8 +33,10 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     "Access": "loadgen.access",
     "Ask": "api.questions.ask",
+    "JoinRule": "api.combined_graph",
     "Shape": "api.workloads",
     "capacity": "api.sizing",
+    "combine": "api.combining",
     "compare": "api.comparing",
     "conform": "api.conforming",
     "conformance_rules": "api.conforming",
@@ -53,8 +57,10 @@ _MODULE_OF = {
 __all__ = [
     "Access",
     "Ask",
+    "JoinRule",
     "Shape",
     "capacity",
+    "combine",
     "compare",
     "conform",
     "conformance_rules",

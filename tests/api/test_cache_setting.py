@@ -16,6 +16,7 @@ from modeldyno.errors import UsageError
 from modeldyno.records.deployment import BatchingChanges, Cache, Deployment
 from modeldyno.records.search import Search
 from modeldyno.records.server import ServerSettings
+from modeldyno.testing.redis_process import PROGRAM, running_redis
 
 
 def cache_with(*words: str, bundled: Cache) -> Cache:
@@ -56,3 +57,28 @@ def test_a_served_bundle_remembers_what_it_answered(tuned: tuple[Search, Path], 
             times = json.load(answer)["model_stats"][0]["inference_stats"]
     assert answers[0] == answers[1] == answers[2]
     assert (2, 1) == (times["cache_hit"]["count"], times["cache_miss"]["count"])
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="redis-server is not installed")
+def test_a_served_bundle_shares_what_it_answered(tuned: tuple[Search, Path], wine: Path, tmp_path: Path) -> None:
+    row = np.load(wine / "wine.npz")["X"][:1]
+    words = ["serve", str(tuned[1] / "wine.bundle"), "--port", "0", "--json", "--cache", "1MB"]
+    words += ["--cache-redis-limit", "20s", "--cache-redis-namespace", "staging", "--cache-redis"]
+    clock = SystemClock()
+    with (
+        running_redis("--requirepass", "open sesame") as redis,
+        ServerProcess(
+            "modeldyno", [*words, f"redis://:open%20sesame@127.0.0.1:{redis.port}"], log=tmp_path / "log", clock=clock
+        ) as server,
+    ):
+        url, give_up_ns = json.loads(server.first_line)["url"], clock.now_ns() + 60 * 10**9
+        while (key := redis.ask("RANDOMKEY", password="open sesame")) is None:  # noqa: S106 - of a server of this test
+            assert clock.now_ns() < give_up_ns
+            row = row + 1e-3  # until there is a connection, nothing is shared
+            body = {"inputs": [{"name": "input", "shape": [1, 13], "datatype": "FP32", "data": row.tolist()}]}
+            request = urllib.request.Request(f"{url}/v2/models/wine/infer", json.dumps(body).encode(), method="POST")  # noqa: S310 - our own server
+            with urllib.request.urlopen(request) as answer:  # noqa: S310 - the same
+                assert 200 == answer.status
+    assert isinstance(key, bytes)
+    assert key.startswith(b"staging:1:wine:")
+    assert "open sesame" not in (tmp_path / "log").read_text()

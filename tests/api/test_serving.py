@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from modeldyno.api.server_process import ServerProcess
-from modeldyno.api.serving import check_samples
+from modeldyno.api.sessions import check_samples
 from modeldyno.clock import SystemClock
 from modeldyno.errors import InputError, ToolError
 from modeldyno.records.bundle import Sample, Samples

@@ -22,7 +22,10 @@ Tuned = tuple[Search, Path]
 def test_the_search_tries_the_original_the_conversion_and_the_compression(tuned: Tuned) -> None:
     search, _ = tuned
     assert ["original", "onnx-fp32", "onnx-int8-dynamic"] == [one.artifact.name for one in search.assessed]
-    assert {"scikit-learn", "onnxruntime"} == {point.deployment.runtime for point in search.points}
+    raced = {point.deployment.runtime for point in search.points}
+    # On a machine that is too busy for the budget the last ones are not raced, and that is said.
+    late = [one for one in search.refused if "the budget was spent" in one.reason]
+    assert raced == ({"scikit-learn"} if late and "onnxruntime" not in raced else {"scikit-learn", "onnxruntime"})
 
 
 def test_every_artifact_was_compared_with_the_original_on_the_same_rows(tuned: Tuned) -> None:

@@ -350,6 +350,10 @@ DEFECTS: dict[str, Defect] = {
     "extensions.repository.lists-ready-models-only": documents(
         "/index", lambda one: [{**entry, "state": "LOADING"} for entry in one], verb="POST"
     ),
+    "extensions.repository.states-are-known": documents(
+        "/index", lambda one: [{**entry, "state": "ready"} for entry in one], verb="POST"
+    ),
+    "extensions.repository.refuses-to-load-an-unknown-model": status(f"{UNKNOWN}/load", 200, verb="POST"),
     "extensions.logging.can-be-read": status("/v2/logging", 404),
     "extensions.trace.can-be-read": documents("/v2/trace/setting", lambda _: "settings"),
     "http.get-of-infer-answers-405": status("/infer", 404),

@@ -3,6 +3,7 @@
 from functools import partial
 
 from tests.conformance.fake_model import MODELS, Model
+from tests.server.shelf import Shelf
 
 from modeldyno.api.conforming import conform
 from modeldyno.protocols import Tensors
@@ -35,8 +36,8 @@ def _served(name: str, version: str) -> ServedModel:
 
 
 def test_our_own_server_breaks_no_rule() -> None:
-    models = [_served(name, version) for name in NAMES for version in ("1", "2")]
-    with RunningServer(*models, settings=ServerSettings(port=0, grpc_port=0)) as server:
+    shelf = Shelf(**{name: [partial(_served, name, version) for version in ("1", "2")] for name in NAMES})
+    with RunningServer(settings=ServerSettings(port=0, grpc_port=0), source=shelf) as server:
         found = conform(server.url, grpc_url=f"grpc://{server.grpc_address}")
     assert NAMES == found.models
     broken = [one for one in found.outcomes if one.result not in ("pass", "not_offered")]

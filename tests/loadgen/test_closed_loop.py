@@ -68,7 +68,7 @@ def test_a_user_whose_request_failed_goes_on_with_the_next(offer: Any) -> None:
 
 def test_a_time_out_is_a_failure_and_the_user_goes_on(offer: Any) -> None:
     with known_server(Behaviour(silent_every=10)) as server:
-        rows = offer(server.url, **CLOSED, concurrency=2, requests=40, timeout_ns=100 * MS).requests
+        rows = offer(server.url, **CLOSED, concurrency=2, requests=40, timeout_ns=1_000 * MS).requests
 
     assert 4 == int((rows["outcome"] == Outcome.TIMEOUT).sum())
     assert 36 == int((rows["outcome"] == Outcome.OK).sum())

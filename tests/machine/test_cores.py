@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modeldyno.machine.cores import cores_quota, memory_limit_bytes, usable_cores
+from modeldyno.machine.cores import cores_quota, memory_limit_bytes, share_of, usable_cores
 
 
 @pytest.fixture
@@ -62,3 +62,20 @@ def test_threads_never_exceed_affinity_and_are_at_least_one(affinity: int, quota
     cores = usable_cores(affinity, quota)
     assert 1 <= cores <= affinity
     assert quota is None or cores <= math.ceil(quota)
+
+
+@given(cores=st.sets(st.integers(0, 300), min_size=1), workers=st.integers(1, 40))
+def test_processes_share_the_processors_evenly_and_completely(cores: set[int], workers: int) -> None:
+    shares = [share_of(sorted(cores), number, workers) for number in range(workers)]
+    used = [core for share in shares for core in share]
+    assert all(shares)
+    if workers <= len(cores):
+        assert sorted(cores) == sorted(used)
+        assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    else:
+        assert cores == set(used)
+        assert {1} == {len(share) for share in shares}
+
+
+def test_neighbours_stay_together() -> None:
+    assert [[0, 1], [2, 3]] == [share_of([3, 1, 0, 2], number, 2) for number in range(2)]

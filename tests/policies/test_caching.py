@@ -67,6 +67,25 @@ def test_it_does_what_a_list_searched_from_end_to_end_would(
         assert len(model.kept) == len(shelf)
 
 
+@given(
+    st.integers(1, 100),
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 20), st.integers(0, 120), st.integers(0, 30)), max_size=60),
+)
+def test_what_was_kept_elsewhere_before_is_never_used_for_longer(
+    ttl_ns: int, steps: list[tuple[int, int, int, int]]
+) -> None:
+    shelf: Shelf[int] = Shelf(max_bytes=160, ttl_ns=ttl_ns)
+    born: dict[int, int] = {}
+    now_ns = 0
+    for key, size, age_ns, passed_ns in steps:
+        now_ns += passed_ns
+        for other in shelf.keep(key, size, now_ns, age_ns=age_ns) or ():
+            del born[other]
+        born[key] = now_ns - age_ns
+        assert {one for one in born if now_ns - born[one] < ttl_ns} == {one for one in born if shelf.use(one, now_ns)}
+        assert (len(born), True) == (len(shelf), shelf.used_bytes <= 160)
+
+
 def test_the_least_recently_used_leaves_first() -> None:
     shelf: Shelf[str] = Shelf(max_bytes=80)
     for key in "abcdefgh":

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from modeldyno.protocols import Tensors
 from modeldyno.records.deployment import Batching, Cache, Lane
 from modeldyno.records.signature import Signature, TensorSpec
-from modeldyno.server import cache_flights
+from modeldyno.server.cache import AnswerCache
 from modeldyno.server.call import Answer, Refusal
 from modeldyno.testing.gated_service import MS, Asked, GatedService, gated_deployment
+from modeldyno.testing.manual_store import ManualStore
 from modeldyno.testing.sessions import sum_rows
 from modeldyno.wire.v2_request import InferRequest, OutputWish
 
@@ -264,19 +265,6 @@ def test_what_waits_when_the_server_ends_is_lost_and_counted(gated: GatedService
     gated.close()
 
 
-def test_colliding_digests_change_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache_flights, "digest_of", lambda _: b"same")
-    gated = GatedService(gated_deployment(Batching(max_rows=1), cache=CACHE))
-    asked = [gated.ask(rows_of(value)) for value in (1, 2, 1, 3)]
-    for _ in range(3):
-        gated.end_batch(gated.sessions[0])
-    assert [[4.0], [8.0], [4.0], [12.0]] == [one.values for one in asked]
-    other = gated.ask(rows_of(2))
-    gated.end_batch(gated.sessions[0])
-    assert [8.0] == other.values
-    gated.close()
-
-
 def test_a_request_too_large_to_be_kept_is_computed_each_time() -> None:
     gated = GatedService(gated_deployment(cache=Cache(max_bytes=8 * 64)))
     for _ in range(2):
@@ -289,10 +277,13 @@ def test_a_request_too_large_to_be_kept_is_computed_each_time() -> None:
 class Fates(RuleBasedStateMachine):
     """Requests of few kinds come, go away, are computed or not, in any order."""
 
+    store: ManualStore | None = None
+
     def __init__(self) -> None:
         super().__init__()
         batching = Batching(max_rows=2, lanes=(Lane(), Lane(max_queued_rows=3)))
-        self.gated = GatedService(gated_deployment(batching, instances=2, max_queued_rows=4, cache=CACHE), instances=2)
+        deployment = gated_deployment(batching, instances=2, max_queued_rows=4, cache=CACHE)
+        self.gated = GatedService(deployment, instances=2, store=self.store)
         self.values: list[tuple[Asked, float]] = []
 
     def busy(self) -> list[int]:
@@ -338,19 +329,50 @@ class Fates(RuleBasedStateMachine):
         assert self.gated.tally.answered == statistics.success.count
         assert statistics.success.count == statistics.compute_infer.count + statistics.cache_hit.count
         parts = (statistics.queue, statistics.compute_input, statistics.compute_infer, statistics.compute_output)
-        assert statistics.success.ns == sum(part.ns for part in parts)  # a manual clock: finding takes no time
+        cache_ns = self.gated.service._counts.own_totals().stages["cache"].total
+        assert statistics.success.ns == cache_ns + sum(part.ns for part in parts)
+        assert self.store is not None or cache_ns == 0  # a manual clock: finding takes no time
 
     def teardown(self) -> None:
+        while self.store is not None and self.store.waiting:
+            self.store.answer()
+            self.gated.settle()
         while busy := self.busy():
             self.gated.end_batch(self.gated.sessions[busy[0]])
         flights = self.gated.service._flights
         assert flights is not None
-        assert ({}, 0) == (flights._flights, flights._following_rows)
+        assert ({}, 0) == (flights.under_way, flights._following_rows)
         assert 0 == self.gated.tally.account().unaccounted
         ends = Counter(one.status for one, _ in self.values if not one.was_cancelled)
         assert set(ends) <= {200, 500, 503, 504}
         self.gated.close()
 
 
-Fates.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+class SharedFates(Fates):
+    """The same with answers that other servers know: from an earlier life, or from a later moment of this one."""
+
+    def __init__(self) -> None:
+        self.store: ManualStore = ManualStore()
+        super().__init__()
+
+    @precondition(lambda self: self.store.waiting)
+    @rule(fails=st.sampled_from([False, False, True]))
+    def answer_look(self, fails: bool) -> None:  # noqa: FBT001 - hypothesis names it
+        self.store.answer(fails=fails)
+        self.gated.settle()
+
+    @rule()
+    def lose_and_find_the_store(self) -> None:
+        self.store.is_up = not self.store.is_up
+
+    @rule()
+    def forget_what_is_kept_here(self) -> None:
+        flights = self.gated.service._flights
+        assert flights is not None
+        flights.cache = AnswerCache(CACHE)
+
+
+for fates in (Fates, SharedFates):
+    fates.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestFates = Fates.TestCase
+TestSharedFates = SharedFates.TestCase

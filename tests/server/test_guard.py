@@ -10,16 +10,21 @@ import grpc
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.server.shelf import Shelf
 
 from modeldyno.api.auditing import verify_audit
 from modeldyno.api.keys import create_key, revoke_key
 from modeldyno.clock import SystemClock
 from modeldyno.protocols import Tensors
 from modeldyno.records.server import ProtectionSettings, ServerSettings
+from modeldyno.server.exchange import Exchange
+from modeldyno.server.guard import GuardedRouter
 from modeldyno.server.protection import Protection
 from modeldyno.server.serving import ServedModel
+from modeldyno.server.tally import Tally
 from modeldyno.testing.running_server import Client, HttpReply, RunningServer, infer_request, make_model
 from modeldyno.testing.sessions import sum_rows
+from modeldyno.wire.http1_request import HttpRequest
 
 Guarded = Callable[..., RunningServer]
 ROWS = [[1.0, 2.0, 3.0, 4.0]]
@@ -118,6 +123,27 @@ def test_limits_are_in_rows_and_a_refusal_says_when_to_come_back(guarded: Guarde
         assert 429 == refused.status
         assert 90 <= int(refused.headers["retry-after"]) <= 100
         assert 200 == ask_to_infer(client, secret, ROWS).status
+
+
+def test_paths_remembered_for_those_who_were_let_in_are_bounded(tmp_path: Path) -> None:
+    class Answering:
+        def handle(self, request: HttpRequest, exchange: Exchange) -> None:
+            exchange.respond(200, b"{}")
+
+    class Outlet:
+        def must_close(self) -> bool:
+            return False
+
+        def flush(self) -> None:
+            pass
+
+    with Protection(ProtectionSettings(audit=str(tmp_path / "audit")), clock=SystemClock()) as guarding:
+        assert guarding.guard is not None
+        router = GuardedRouter(Answering(), guarding.guard, Tally())
+        for number in range(3000):
+            request = HttpRequest(b"GET", f"/v2/models/m{number}".encode(), {}, b"", keep_alive=True)
+            router.handle(request, Exchange(Outlet(), started_ns=0))
+        assert 1000 == len(router._rights)
 
 
 def test_a_quota_is_not_charged_for_what_was_not_answered(guarded: Guarded, keys: str) -> None:
@@ -239,6 +265,22 @@ def test_on_the_admin_port_a_key_needs_the_scope_for_it(guarded: Guarded, keys: 
         path = "/v2/repository/models/sums/unload"
         assert 403 == admin.ask("POST", path, X_API_Key=plain).status
         assert admin.ask("POST", path, X_API_Key=operator).status not in {401, 403}
+
+
+def test_a_key_may_be_allowed_to_load_one_model_and_no_other(tmp_path: Path) -> None:
+    keys = str(tmp_path / "keys.db")
+    secret = create_key(keys, "deployer", allow=["sums:admin"]).secret
+    shelf = Shelf(sums=[make_model], other=[lambda: make_model(name="other")])
+    settings = ServerSettings(port=0, admin_port=0)
+    loads = [f"/v2/repository/models/{name}/load" for name in ("sums", "other")]
+    with (
+        Protection(ProtectionSettings(keys=keys), clock=SystemClock()) as guarding,
+        RunningServer(settings=settings, protection=guarding, source=shelf) as server,
+        server.connect_to(server.admin_url) as admin,
+    ):
+        assert [200, 403] == [admin.ask("POST", path, X_API_Key=secret).status for path in loads]
+        assert [401, 401] == [admin.ask("POST", path).status for path in loads]
+    assert 3 == shelf.attempts
 
 
 def call_grpc(address: str, method: str, message: bytes = b"", key: str = "") -> tuple[str, bytes]:

@@ -42,7 +42,7 @@ def check_served(server: RunningServer) -> None:
 
 def wait_alone(server: RunningServer, client: Client) -> None:
     """Until the server has no connection but this one; each question gives its loop a turn."""
-    listener = server._server._listener
+    listener = server._server.listeners["main"]
     for _ in range(5000):
         if len(listener.connections) <= 1:
             return
@@ -241,7 +241,7 @@ def test_half_open_slow_and_vanished_clients_leave_nothing_behind(serving: Servi
     server.join()
     assert server.account is not None
     assert 0 == server.account.unaccounted
-    assert not server._server._listener.connections
+    assert not server._server.listeners["main"].connections
 
 
 def test_refused_requests_leave_no_memory_behind(serving: Serving) -> None:

@@ -22,10 +22,13 @@ from modeldyno.server.account import Account
 from modeldyno.server.call import Refusal
 from modeldyno.server.gate import Gate
 from modeldyno.server.key_ring import STALE_NS, KeyRing
-from modeldyno.server.rights import is_administration, right_of, segments_of
+from modeldyno.server.rights import Right, is_administration, right_of, segments_of
+from modeldyno.server.token_bucket import OwnBucket
+from modeldyno.server.visit import Visit
 from modeldyno.testing.clock import ManualClock
 
 SECOND_NS = 10**9
+INFER = Right("infer", "digits")
 DAY_NS = 86_400 * SECOND_NS
 Follow: TypeAlias = Callable[[Path], KeyRing]
 
@@ -71,6 +74,11 @@ def entered(outcome: Account | Refusal) -> Account:
     return outcome
 
 
+def reserve(gate: Gate, account: Account, rows: int) -> Refusal | None:
+    """What a request of so many rows reserves when it is decoded."""
+    return Visit(account, gate, None, INFER, b"").reserve(rows)
+
+
 def status(outcome: Account | Refusal | None) -> int:
     return outcome.status if isinstance(outcome, Refusal) else 200
 
@@ -78,8 +86,8 @@ def status(outcome: Account | Refusal | None) -> int:
 def test_a_key_gets_in_and_is_known_by_its_id(file: Path, clock: DayClock, follow: Follow) -> None:
     made = create_key(file, "ci", clock=clock)
     gate = Gate(follow(file), clock=clock)
-    assert made.key.id == entered(gate.check(bearer(made.secret), "infer", "digits")).key.id
-    assert made.key.id == entered(gate.check({b"x-api-key": made.secret.encode()}, "infer", "digits")).key.id
+    assert made.key.id == entered(gate.check(bearer(made.secret), INFER)).key.id
+    assert made.key.id == entered(gate.check({b"x-api-key": made.secret.encode()}, INFER)).key.id
 
 
 @pytest.mark.parametrize(
@@ -99,7 +107,7 @@ def test_what_is_no_key_is_refused_with_401(
     file: Path, clock: DayClock, follow: Follow, headers: dict[bytes, bytes]
 ) -> None:
     create_key(file, "ci", clock=clock)
-    assert 401 == status(Gate(follow(file), clock=clock).check(headers, "infer", "digits"))
+    assert 401 == status(Gate(follow(file), clock=clock).check(headers, INFER))
 
 
 @given(st.integers(0, 63), st.binary(min_size=1, max_size=1))
@@ -110,7 +118,7 @@ def test_a_key_with_one_byte_changed_is_refused(
     secret = create_key(file, "ci", clock=clock).secret.encode()
     changed = secret[:place] + byte + secret[place + 1 :]
     ring = KeyRing(file, clock=clock)
-    outcome = Gate(ring, clock=clock).check({b"x-api-key": changed}, "infer", "digits")
+    outcome = Gate(ring, clock=clock).check({b"x-api-key": changed}, INFER)
     ring.stop()
     assert (200 if changed == secret else 401) == status(outcome)
 
@@ -136,8 +144,8 @@ def test_a_revoked_key_is_refused_at_the_next_look_at_the_file(file: Path, clock
     revoke_key(file, made.key.id, clock=clock)
     ring.refresh()
     assert (401, 200) == (
-        status(gate.check(bearer(made.secret), "infer", "digits")),
-        status(gate.check(bearer(other.secret), "infer", "digits")),
+        status(gate.check(bearer(made.secret), INFER)),
+        status(gate.check(bearer(other.secret), INFER)),
     )
 
 
@@ -146,7 +154,7 @@ def test_a_key_made_while_the_server_runs_gets_in(file: Path, clock: DayClock, f
     ring = follow(file)
     made = create_key(file, "second", clock=clock)
     ring.refresh()
-    assert 200 == status(Gate(ring, clock=clock).check(bearer(made.secret), "infer", "digits"))
+    assert 200 == status(Gate(ring, clock=clock).check(bearer(made.secret), INFER))
 
 
 def test_a_key_made_by_another_process_gets_in(file: Path, clock: DayClock, follow: Follow) -> None:
@@ -155,7 +163,7 @@ def test_a_key_made_by_another_process_gets_in(file: Path, clock: DayClock, foll
     script = f"import modeldyno; print(modeldyno.create_key({str(file)!r}, 'second').secret)"
     secret = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
     ring.refresh()
-    assert 200 == status(Gate(ring, clock=clock).check(bearer(secret), "infer", "digits"))
+    assert 200 == status(Gate(ring, clock=clock).check(bearer(secret), INFER))
 
 
 def test_a_key_expires_by_the_wall_clock_even_when_that_is_set(file: Path, clock: DayClock, follow: Follow) -> None:
@@ -163,10 +171,10 @@ def test_a_key_expires_by_the_wall_clock_even_when_that_is_set(file: Path, clock
     ring = follow(file)
     gate = Gate(ring, clock=clock)
     clock.advance_ns(SECOND_NS)
-    assert 200 == status(gate.check(bearer(made.secret), "infer", "digits"))
+    assert 200 == status(gate.check(bearer(made.secret), INFER))
     clock.offset_ms = 86_400_000
     ring.refresh()
-    assert 401 == status(gate.check(bearer(made.secret), "infer", "digits"))
+    assert 401 == status(gate.check(bearer(made.secret), INFER))
 
 
 @pytest.mark.parametrize("fault", ("gone", "damaged"))
@@ -184,7 +192,7 @@ def test_nobody_gets_in_when_the_file_cannot_be_followed_any_more(
     with pytest.raises(InputError):
         ring.refresh()
     clock.advance_ns(STALE_NS + 1)
-    assert 503 == status(gate.check(bearer(made.secret), "infer", "digits"))
+    assert 503 == status(gate.check(bearer(made.secret), INFER))
 
 
 def test_a_replaced_file_counts_and_its_keys_alone(file: Path, clock: DayClock, follow: Follow, tmp_path: Path) -> None:
@@ -195,8 +203,8 @@ def test_a_replaced_file_counts_and_its_keys_alone(file: Path, clock: DayClock, 
     ring.refresh()
     gate = Gate(ring, clock=clock)
     assert (401, 200) == (
-        status(gate.check(bearer(old.secret), "infer", "digits")),
-        status(gate.check(bearer(new.secret), "infer", "digits")),
+        status(gate.check(bearer(old.secret), INFER)),
+        status(gate.check(bearer(new.secret), INFER)),
     )
 
 
@@ -205,7 +213,7 @@ def test_scopes_are_by_model_and_verb(file: Path, clock: DayClock, follow: Follo
     gate = Gate(follow(file), clock=clock)
 
     def ask(verb: str, model: str | None) -> int:
-        return status(gate.check(bearer(made.secret), verb, model))  # type: ignore[arg-type]
+        return status(gate.check(bearer(made.secret), Right(verb, model)))  # type: ignore[arg-type]
 
     assert [200, 403, 403] == [ask("infer", "team-a"), ask("infer", "digits"), ask("metadata", "team-a")]
     assert [200, 200, 403] == [ask("metadata", "digits"), ask("metadata", None), ask("admin", None)]
@@ -216,8 +224,8 @@ def test_what_concerns_all_models_needs_a_scope_for_all(file: Path, clock: DayCl
     sly, full = create_key(file, "sly", allow=["?:metadata"], clock=clock), create_key(file, "full", clock=clock)
     gate = Gate(follow(file), clock=clock)
     assert (403, 200) == (
-        status(gate.check(bearer(sly.secret), "metadata", "*")),
-        status(gate.check(bearer(full.secret), "metadata", "*")),
+        status(gate.check(bearer(sly.secret), Right("metadata", "*"))),
+        status(gate.check(bearer(full.secret), Right("metadata", "*"))),
     )
 
 
@@ -227,20 +235,20 @@ def test_a_quota_counts_answered_rows_only_and_begins_anew_at_midnight(
     made = create_key(file, "ci", rows_per_day=10, clock=clock)
     ring = follow(file)
     gate = Gate(ring, clock=clock)
-    account = entered(gate.check(bearer(made.secret), "infer", "digits"))
-    assert gate.reserve(account, 6) is None
-    refused = gate.reserve(account, 6)
+    account = entered(gate.check(bearer(made.secret), INFER))
+    assert reserve(gate, account, 6) is None
+    refused = reserve(gate, account, 6)
     assert isinstance(refused, Refusal)
     assert (429, 86_400) == (refused.status, refused.retry_after_s)
     account.settle(6, was_answered=False)
-    assert gate.reserve(account, 8) is None
+    assert reserve(gate, account, 8) is None
     account.settle(8, was_answered=True)
     ring.refresh()
     assert [8] == [key.rows_today for key in list_keys(file, clock=clock).keys]
-    assert 429 == status(gate.reserve(account, 3))
+    assert 429 == status(reserve(gate, account, 3))
     clock.advance_ns(DAY_NS)
     ring.refresh()
-    assert gate.reserve(account, 10) is None
+    assert reserve(gate, account, 10) is None
 
 
 def test_a_quota_is_one_for_all_servers_of_a_file_and_survives_them(
@@ -250,32 +258,33 @@ def test_a_quota_is_one_for_all_servers_of_a_file_and_survives_them(
     rings = [follow(file), follow(file)]
     for ring in rings:
         gate = Gate(ring, clock=clock)
-        account = entered(gate.check(bearer(made.secret), "infer", "digits"))
-        assert gate.reserve(account, 4) is None
+        account = entered(gate.check(bearer(made.secret), INFER))
+        assert reserve(gate, account, 4) is None
         account.settle(4, was_answered=True)
         ring.refresh()
     rings[0].refresh()
     gates = [Gate(ring, clock=clock) for ring in (*rings, follow(file))]
-    accounts = [entered(gate.check(bearer(made.secret), "infer", "digits")) for gate in gates]
-    assert [429, 429, 429] == [status(gate.reserve(one, 3)) for gate, one in zip(gates, accounts, strict=True)]
-    assert [200, 200, 200] == [status(gate.reserve(one, 2)) for gate, one in zip(gates, accounts, strict=True)]
+    accounts = [entered(gate.check(bearer(made.secret), INFER)) for gate in gates]
+    assert [429, 429, 429] == [status(reserve(gate, one, 3)) for gate, one in zip(gates, accounts, strict=True)]
+    assert [200, 200, 200] == [status(reserve(gate, one, 2)) for gate, one in zip(gates, accounts, strict=True)]
 
 
 def test_a_rate_limit_says_when_to_come_back(file: Path, clock: DayClock, follow: Follow) -> None:
     made = create_key(file, "ci", rows_per_s=2, burst_rows=4, clock=clock)
     gate = Gate(follow(file), clock=clock)
-    account = entered(gate.check(bearer(made.secret), "infer", "digits"))
-    assert gate.reserve(account, 4) is None
-    refused = gate.reserve(account, 4)
+    account = entered(gate.check(bearer(made.secret), INFER))
+    assert reserve(gate, account, 4) is None
+    refused = reserve(gate, account, 4)
     assert isinstance(refused, Refusal)
     assert (429, 2) == (refused.status, refused.retry_after_s)
     clock.advance_ns(2 * SECOND_NS)
-    assert gate.reserve(account, 4) is None
+    assert reserve(gate, account, 4) is None
 
 
 def test_rights_remembered_for_a_key_are_bounded() -> None:
-    account = Account(Key(id="a", name="", scopes=(Scope(models="*", verbs=("infer",)),), created_at=""), b"", now_ns=0)
-    assert all(account.may("infer", f"model-{number}") for number in range(5000))
+    key = Key(id="a", name="", scopes=(Scope(models="*", verbs=("infer",)),), created_at="")
+    account = Account(key, b"", bucket=OwnBucket(0, 0))
+    assert all(account.may(Right("infer", f"model-{number}")) for number in range(5000))
     assert 1000 == len(account._allowed)
 
 
@@ -334,8 +343,8 @@ def test_only_the_two_health_endpoints_are_open_without_a_key(segments: list[str
 @pytest.mark.parametrize(
     ("method", "target", "right"),
     (
-        (b"POST", b"/v2/models/digits/infer", ("infer", "digits")),
-        (b"POST", b"/v2/models/digits/versions/3/infer?x=1", ("infer", "digits")),
+        (b"POST", b"/v2/models/digits/infer", (INFER)),
+        (b"POST", b"/v2/models/digits/versions/3/infer?x=1", (INFER)),
         (b"GET", b"/v2/models/di%67its", ("metadata", "digits")),
         (b"GET", b"/v2/models/digits/versions/3/stats", ("statistics", "digits")),
         (b"GET", b"/v2/models/stats", ("statistics", "*")),

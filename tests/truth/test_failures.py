@@ -32,7 +32,7 @@ def test_every_kind_is_counted_as_often_as_the_server_did_it(measure: Measure, a
         silent_every=97,
     )  # fmt: skip
     load = {"arrivals": "closed", "concurrency": 8} if arrivals == "closed" else {"rate_per_s": 400}
-    told = measure(behaviour, requests=400, timeout_ns=300 * MS, **load)
+    told = measure(behaviour, requests=400, timeout_ns=1_500 * MS, **load)
 
     assert 400 == len(told.rows) == len(told.truth)
     for fate, outcome in OUTCOMES.items():

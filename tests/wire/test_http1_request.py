@@ -1,11 +1,15 @@
 """`modeldyno.wire.http1_request`."""
 
+import gc
+import weakref
+import zlib
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modeldyno.wire.errors import WireError
 from modeldyno.wire.http1_request import RequestLimits, RequestReader
 
 LIMITS = RequestLimits(max_body_bytes=1000, max_head_bytes=2000, max_headers=10, max_target_bytes=100)
@@ -101,6 +105,39 @@ def test_many_small_requests_in_one_piece_are_not_a_long_head() -> None:
     assert reader.error is None
 
 
+@pytest.mark.parametrize("size", (5_000, 33_000, 65_536, 200_000))
+def test_many_small_requests_in_pieces_that_end_within_a_head_are_not_a_long_head(size: int) -> None:
+    reader = RequestReader(RequestLimits())
+    data = b"GET /v2/health/live HTTP/1.1\r\nHost: h\r\n\r\n" * 10_000
+    requests = [one for start in range(0, len(data), size) for one in reader.feed(data[start : start + size])]
+    assert (10_000, None) == (len(requests), reader.error)
+
+
+def test_a_long_head_behind_other_requests_is_broken_off() -> None:
+    reader = RequestReader(RequestLimits(max_head_bytes=1000))
+    assert 1 == len(reader.feed(b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\nX: "))
+    reader.feed(b"a" * 900)
+    assert reader.error is None
+    reader.feed(b"a" * 200)
+    assert 431 == getattr(reader.error, "status", None)
+
+
+def test_what_cannot_be_read_on_is_let_go_at_once() -> None:
+    reader = RequestReader(RequestLimits(max_body_bytes=1000))
+    watched = weakref.ref(reader)
+    gc.disable()
+    try:
+        reader.feed(b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n384\r\n" + bytes(900) + b"\r\n")
+        reader.feed(b"384\r\n" + bytes(900) + b"\r\n")
+        assert isinstance(reader.error, WireError)
+        assert b"" == reader._body
+        reader.close()
+        del reader
+        assert None is watched()
+    finally:
+        gc.enable()
+
+
 def test_what_came_before_a_breach_is_still_returned() -> None:
     reader = RequestReader(LIMITS)
     assert len(reader.feed(GET + GET + b"nonsense\r\n\r\n")) == 2
@@ -126,3 +163,70 @@ def test_an_http_1_0_client_gets_no_100_continue() -> None:
     reader = RequestReader(LIMITS)
     reader.feed(b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
     assert not reader.wants_continue
+
+
+REPEATED = (
+    *(
+        b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n" + body
+        for body in (b"abcd", b"\r\n\r\n", b"\r\n\r\r")
+    ),
+    b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n\r\n\r\n\r\n",  # empty lines behind it
+    b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nGET /b",
+    b"\r\nPOST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nabcd",
+    b"POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nX-Two: a\r\n\r\nabcd",
+    b"POST /c HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\nabcd",
+    b"POST /d HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n",
+    b"POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nabcd" + GET,
+    GET,
+)
+
+
+@given(pieces=st.lists(st.sampled_from(REPEATED), max_size=60))
+def test_a_head_that_is_known_is_read_as_it_was_parsed(pieces: list[bytes]) -> None:
+    reader = RequestReader(LIMITS)
+    for piece in pieces:
+        assert RequestReader(LIMITS).feed(piece) == reader.feed(piece)
+        assert (None, False, False) == (reader.error, reader.is_reading, reader.wants_continue)
+
+
+def test_a_known_head_in_pieces_is_parsed() -> None:
+    reader = RequestReader(LIMITS)
+    reader.feed(POST)
+    assert [] == reader.feed(POST[:-1])
+    assert reader.is_reading
+    (request,) = reader.feed(b"!")
+    assert b"hell!" == bytes(request.body)
+
+
+def test_what_begins_like_a_known_head_within_a_body_is_body() -> None:
+    reader = RequestReader(RequestLimits())
+    reader.feed(POST)
+    reader.feed(b"POST /outer HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % (2 * len(POST)))
+    assert [] == reader.feed(POST)
+    (request,) = reader.feed(POST)
+    assert (b"/outer", POST + POST) == (request.target, bytes(request.body))
+
+
+def test_a_compressed_body_is_expanded_each_time_even_when_it_is_as_long_as_before() -> None:
+    plain = next(one for count in range(100) if len(zlib.compress(one := bytes(range(50)) + b"a" * count)) == len(one))
+    packed = zlib.compress(plain)
+    head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(packed)
+    reader = RequestReader(LIMITS)
+    for _ in range(3):
+        (request,) = reader.feed(head + packed)
+        assert plain == bytes(request.body)
+
+
+def test_nothing_is_read_behind_the_last_request_though_its_head_is_known() -> None:
+    reader = RequestReader(LIMITS)
+    reader.feed(POST)
+    reader.feed(b"POST /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    assert [] == reader.feed(POST)
+    assert reader.error is not None
+
+
+def test_nothing_is_read_behind_an_error_though_its_head_is_known() -> None:
+    reader = RequestReader(LIMITS)
+    reader.feed(POST)
+    reader.error = WireError("the connection is broken off")
+    assert [] == reader.feed(POST)

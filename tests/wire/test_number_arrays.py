@@ -85,6 +85,15 @@ def test_numbers_are_read_flat_or_nested(tensor: tuple[str, Any], flat: bool, in
     assert (array.dtype, array.shape) == (found.dtype, found.shape)
 
 
+@pytest.mark.parametrize("size", (0, 1, 63, 64, 65, 500))
+def test_few_numbers_and_many_are_rounded_alike(size: int) -> None:
+    numbers = (np.random.default_rng(size).standard_normal(size) * 1e3).tolist()
+    found = read_numbers("FP32", [size], json.dumps(numbers).encode())
+    assert found is not None
+    np.testing.assert_array_equal(np.array(numbers, np.float32), found)
+    assert np.float32 == found.dtype
+
+
 @pytest.mark.parametrize(
     ("datatype", "shape", "data"),
     (

@@ -211,5 +211,6 @@ def test_an_index_becomes_names_in_order() -> None:
     index = service_pb2.RepositoryIndexResponse()
     for name, version in (("b", "1"), ("a", "1"), ("a", "2")):
         index.models.add(name=name, version=version, state="READY")
-
-    assert ["a", "b"] == decode_index(index.SerializeToString())
+    index.models.add(name="gone", version="1", state="UNAVAILABLE")
+    index.models.add(name="stateless")
+    assert ["a", "b", "stateless"] == decode_index(index.SerializeToString())

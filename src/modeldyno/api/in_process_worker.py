@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from modeldyno.api.serving import open_sessions
+from modeldyno.api.sessions import open_sessions
 from modeldyno.clock import Clock
 from modeldyno.deployment.bundle import open_bundle
 from modeldyno.deployment.contents import Contents

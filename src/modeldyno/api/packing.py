@@ -7,7 +7,7 @@ import msgspec
 from modeldyno import __version__
 from modeldyno.api.answers import resolved_task
 from modeldyno.api.candidates import Maker
-from modeldyno.api.serving import is_storable, values_of
+from modeldyno.api.sessions import is_storable, values_of
 from modeldyno.clock import Clock
 from modeldyno.deployment.bundle import write_bundle
 from modeldyno.machine.environment import capture_environment

@@ -18,14 +18,14 @@ START_LIMIT_NS = 60_000_000_000
 STOP_LIMIT_S = 35.0
 
 
-def dying_with_us() -> list[str]:
-    """The words before a command that have the kernel end it when this process is killed outright.
+def dying_with_us(signal_name: str = "TERM") -> list[str]:
+    """The words before a command that have the kernel send it a signal when this process is killed outright.
 
     `setpriv` (util-linux, on every Debian and Ubuntu) sets PR_SET_PDEATHSIG between fork and exec, where Python code
     must not run in a process with threads. Without it, a killed search leaves its server behind.
     """
     setpriv = shutil.which("setpriv")
-    return [] if setpriv is None else [setpriv, "--pdeathsig", "TERM", "--"]
+    return [] if setpriv is None else [setpriv, "--pdeathsig", signal_name, "--"]
 
 
 class ServerProcess:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modeldyno.api.choices import RUNTIMES_OF, runtime_named
-from modeldyno.deployment.bundle import MANIFEST, open_bundle
+from modeldyno.deployment.bundle import MANIFEST, PIPELINE, open_bundle
 from modeldyno.models.examine import examine
 from modeldyno.protocols import Session
 from modeldyno.records.artifact import Task
@@ -31,6 +31,18 @@ def subject_at(path: Path, *, trust: bool, task: Task | None) -> Subject:
         InputError: neither, or not readable.
         TrustError: loading would run code, and `trust` is False.
     """
+    if (path / PIPELINE).is_file():
+        from modeldyno.api.pipelines import open_pipeline_session
+        from modeldyno.deployment.pipeline_bundle import open_pipeline
+
+        pipeline = open_pipeline(path)
+        return Subject(
+            pipeline.name,
+            pipeline.signature,
+            task or pipeline.task,
+            pipeline.classes,
+            lambda: open_pipeline_session(path, pipeline),
+        )
     if (path / MANIFEST).is_file():
         bundle = open_bundle(path)
         deployment = bundle.deployment

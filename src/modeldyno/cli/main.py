@@ -12,6 +12,7 @@ VERBS = {
     "evaluate": ("evaluation", "how right a model or bundle answers, with intervals, against labelled data"),
     "profile": ("profiling", "in-process inference speed for batch sizes and thread counts"),
     "tune": ("tuning", "find, prove and bundle the fastest deployment that keeps the quality"),
+    "combine": ("combining", "several bundles as one: a sequence, an ensemble or a cascade"),
     "serve": ("serving", "serve a bundle over the Open Inference Protocol"),
     "seal": ("sealing", "a bundle signed, encrypted, or both"),
     "keys": ("keys", "API keys of a server: create, list, revoke"),

@@ -29,7 +29,8 @@ def add_protection(parser: argparse.ArgumentParser) -> None:
     access.add_argument(
         "--admin-port", type=int, metavar="N", help="answer load, unload, logging and tracing there (default: nowhere)"
     )
-    access.add_argument("--admin-host", default="127.0.0.1", metavar="HOST", help="address of it (127.0.0.1)")
+    access.add_argument("--admin-grpc-port", type=int, metavar="N", help="answer the same there over gRPC (nowhere)")
+    access.add_argument("--admin-host", default="127.0.0.1", metavar="HOST", help="address of both (127.0.0.1)")
     audit = parser.add_argument_group("audit")
     audit.add_argument("--audit", metavar="FILE", help="write down who asked for what, never what was in it")
     audit.add_argument(
@@ -118,5 +119,6 @@ def warn_of_open_doors(settings: "ServerSettings", protection: "ProtectionSettin
         terminal.say(f"warning: everybody who reaches {settings.host}:{settings.port} may ask this server (--keys)")
     elif not is_local and protection.keys and settings.tls is None:
         terminal.say("warning: keys and data cross the network unencrypted (--tls-cert)")
-    if settings.admin_port is not None and settings.admin_host not in _LOCAL and not protection.keys:
+    has_admin = settings.admin_port is not None or settings.admin_grpc_port is not None
+    if has_admin and settings.admin_host not in _LOCAL and not protection.keys:
         terminal.say(f"warning: everybody who reaches {settings.admin_host} may administer this server (--keys)")

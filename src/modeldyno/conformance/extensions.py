@@ -1,11 +1,11 @@
 """Triton's extensions that clients call: statistics, model configuration, repository index, logging, trace.
 
-Nothing is changed on the server: models are neither loaded nor unloaded, settings are only read.
+Nothing is changed on the server: no model that is there is loaded or unloaded, settings are only read.
 """
 
 from typing import Any
 
-from modeldyno.conformance.answer import demand, demand_refusal, demand_status, read_infer, strict_json
+from modeldyno.conformance.answer import demand, demand_error, demand_refusal, demand_status, read_infer, strict_json
 from modeldyno.conformance.endings import NotOfferedError
 from modeldyno.conformance.http_wire import JSON, Reply
 from modeldyno.conformance.rule import Rule
@@ -16,6 +16,7 @@ _DURATIONS = ("success", "fail", "queue", "compute_input", "compute_infer", "com
 _STATISTICS = triton("extension_statistics")
 _CONFIGURATION = triton("extension_model_configuration")
 _REPOSITORY = triton("extension_model_repository")
+_STATES = frozenset({"READY", "LOADING", "UNLOADING", "UNAVAILABLE", "UNKNOWN"})
 
 
 def _offered(subject: Subject, extension: str, reply: Reply) -> Any:
@@ -159,6 +160,19 @@ def _index_of_ready(subject: Subject) -> None:
     demand(subject.model in [entry["name"] for entry in entries], f"the model {subject.model!r}, which is ready")
 
 
+def _index_states(subject: Subject) -> None:
+    states = {str(entry.get("state") or "UNKNOWN") for entry in _index(subject, b"{}")}
+    demand(states <= _STATES, f"a state among {', '.join(sorted(_STATES))} for each, or none", f"{sorted(states)}")
+
+
+def _load_unknown(subject: Subject) -> None:
+    if "model_repository" not in subject.extensions:
+        raise NotOfferedError("the server does not list model_repository")
+    reply = subject.http.send("POST", f"/v2/repository/models/{UNKNOWN}/load", b"{}", JSON)
+    demand(reply.status >= 400, 'an error status with {"error": "..."}', f"status {reply.status}")
+    demand_error(reply)
+
+
 def _logging(subject: Subject) -> None:
     document = _offered(subject, "logging", subject.http.send("GET", "/v2/logging"))
     demand(isinstance(document, dict), "a JSON object of settings")
@@ -228,6 +242,23 @@ RULES = (
         source=_REPOSITORY,
         severity="extension",
         check=_index_of_ready,
+    ),
+    Rule(
+        name="extensions.repository.states-are-known",
+        says="the index gives each model a state that the extension knows",
+        source=_REPOSITORY,
+        severity="extension",
+        scope="server",
+        check=_index_states,
+        advice="READY, LOADING, UNLOADING, UNAVAILABLE or UNKNOWN, in capitals",
+    ),
+    Rule(
+        name="extensions.repository.refuses-to-load-an-unknown-model",
+        says='a load of a model that is not there is an error status with {"error": "..."}',
+        source=_REPOSITORY,
+        severity="extension",
+        scope="server",
+        check=_load_unknown,
     ),
     Rule(
         name="extensions.logging.can-be-read",

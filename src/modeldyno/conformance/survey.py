@@ -13,6 +13,7 @@ from modeldyno.conformance.subject import ModelFacts
 from modeldyno.errors import TargetError, UsageError
 from modeldyno.records.signature import Signature, TensorSpec
 from modeldyno.wire.errors import WireError
+from modeldyno.wire.v2_documents import may_be_asked
 from modeldyno.wire.v2_grpc import decode_metadata
 from modeldyno.wire.v2_messages import message_class
 
@@ -80,13 +81,21 @@ def _listed(wire: HttpWire) -> tuple[str, ...]:
             entries = json.loads(index.body)
         except (ValueError, RecursionError):
             entries = []
-        names = [str(one["name"]) for one in entries if isinstance(one, dict) and "name" in one]
+        names = [
+            str(one["name"])
+            for one in entries
+            if isinstance(one, dict) and "name" in one and may_be_asked(one.get("state"))
+        ]
     if not names:
         entries = _object(wire.send("GET", "/v2/models")).get("models")
         names = [str(one) for one in entries] if isinstance(entries, list) else []
     if not names:
         raise UsageError(f"{wire.url} does not list its models", hint="name one with --model NAME")
     return tuple(sorted(set(names)))
+
+
+def _ready(index: Any) -> set[str]:
+    return {str(one.name) for one in index.models if may_be_asked(one.state)} if index is not None else set()
 
 
 def _http_facts(wire: HttpWire, name: str) -> ModelFacts:
@@ -133,7 +142,7 @@ def survey_grpc(wire: GrpcWire, models: Sequence[str]) -> Survey:
     try:
         _, metadata = wire.call("ServerMetadata")
         _, index = wire.call("RepositoryIndex") if not models else (None, None)
-        names = tuple(models) or tuple(sorted({str(one.name) for one in index.models} if index is not None else ()))
+        names = tuple(models) or tuple(sorted(_ready(index)))
         if not names:
             raise UsageError(f"{wire.url} does not list its models", hint="name one with --model NAME")
         facts = tuple(_grpc_facts(wire, name) for name in names)

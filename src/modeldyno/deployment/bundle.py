@@ -14,6 +14,8 @@ from modeldyno.records.bundle import Bundle, Datasheet, Samples
 from modeldyno.records.files import digest_file, from_json, output_problem, read_record, write_record
 
 MANIFEST, DATASHEET, SAMPLES = "bundle.json", "datasheet.json", "samples.json"
+PIPELINE = "pipeline.json"
+"""The manifest of several bundles that are served as one."""
 
 Vouch: TypeAlias = Callable[[Path, bytes], None]
 """Given the directory of a bundle and the bytes of its manifest; raises when it is not to be trusted."""
@@ -27,7 +29,7 @@ def refuse_existing(directory: Path, *, force: bool) -> None:
     """
     if not directory.exists():
         return
-    if not (directory / MANIFEST).is_file():
+    if not any((directory / name).is_file() for name in (MANIFEST, PIPELINE)):
         raise OutputError(
             f"{directory} exists and is not a bundle", why="it would have to be deleted", hint="choose another --out"
         )

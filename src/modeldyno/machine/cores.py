@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -19,6 +20,20 @@ def usable_cores(affinity: int, quota: float | None) -> int:
 def cores_affinity() -> int:
     """Logical processors this process may be scheduled on."""
     return len(os.sched_getaffinity(0))
+
+
+def share_of(cores: Sequence[int], number: int, of: int) -> list[int]:
+    """The processors of one of several processes: neighbours, and as many as each other has, or one more.
+
+    Args:
+        cores: their numbers.
+        number: of the process, from 0.
+        of: how many processes there are; when there are more of them than processors, some share one.
+    """
+    ordered = sorted(cores)
+    if of >= len(ordered):
+        return [ordered[number % len(ordered)]]
+    return ordered[number * len(ordered) // of : (number + 1) * len(ordered) // of]
 
 
 def cores_quota(cgroups: Path = _CGROUPS, own: Path = _OWN_CGROUP) -> float | None:

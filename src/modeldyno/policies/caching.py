@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from modeldyno.errors import UsageError
 from modeldyno.records.deployment import Cache
@@ -11,11 +11,6 @@ LARGEST_SHARE = 8
 """An entry may take an eighth of the cache: one large answer must not drive out all the others."""
 
 Key = TypeVar("Key", bound=Hashable)
-
-
-class _Kept(NamedTuple):
-    size_bytes: int
-    kept_ns: int
 
 
 class Shelf(Generic[Key]):
@@ -29,30 +24,33 @@ class Shelf(Generic[Key]):
     def __init__(self, *, max_bytes: int, ttl_ns: int | None = None) -> None:
         self._max_bytes = max_bytes
         self._ttl_ns = ttl_ns
-        self._kept: OrderedDict[Key, _Kept] = OrderedDict()
-        """The least recently used first."""
-        self._by_age: OrderedDict[Key, None] = OrderedDict()
-        """The oldest first; empty where age does not matter."""
+        # Numbers, and no tuple for each: whatever Python's collector of cycles has to visit costs every request.
+        self._sizes: OrderedDict[Key, int] = OrderedDict()
+        """In bytes; the least recently used first."""
+        self._moments: OrderedDict[Key, int] = OrderedDict()
+        """When it was kept, in ns, the oldest first; empty where age does not matter."""
         self.used_bytes = 0
+        self.largest_bytes = max_bytes // LARGEST_SHARE
+        """What a single entry may take."""
 
     def __len__(self) -> int:
-        return len(self._kept)
-
-    @property
-    def largest_bytes(self) -> int:
-        """What a single entry may take."""
-        return self._max_bytes // LARGEST_SHARE
+        return len(self._sizes)
 
     def use(self, key: Key, now_ns: int) -> bool:
         """Whether it is kept and not too old; it is then the most recently used."""
-        kept = self._kept.get(key)
-        if kept is None or self._is_over(kept, now_ns):
+        if key not in self._sizes or self._is_over(key, now_ns):
             return False
-        self._kept.move_to_end(key)
+        self._sizes.move_to_end(key)
         return True
 
-    def keep(self, key: Key, size_bytes: int, now_ns: int) -> list[Key] | None:
+    def keep(self, key: Key, size_bytes: int, now_ns: int, *, age_ns: int = 0) -> list[Key] | None:
         """Keep it, in place of what has the same key.
+
+        Args:
+            key: of it.
+            size_bytes: of it.
+            now_ns: the time.
+            age_ns: how long it was kept elsewhere before. What is too old by that may stay until room is needed.
 
         Returns:
             Whom it drives out: those that are too old, and then the least recently used. None when it is too large
@@ -60,37 +58,46 @@ class Shelf(Generic[Key]):
         """
         if size_bytes > self.largest_bytes:
             return None
-        self.discard(key)
-        out = self._take_old(now_ns)
-        while self.used_bytes + size_bytes > self._max_bytes:
-            oldest = next(iter(self._kept))
-            self.discard(oldest)
-            out.append(oldest)
-        self._kept[key] = _Kept(size_bytes, now_ns)
+        if key in self._sizes:
+            self.discard(key)
+        out: list[Key] = []
         if self._ttl_ns is not None:
-            self._by_age[key] = None
+            out = self._take_old(now_ns)
+            self._moments[key] = now_ns - age_ns
+            if age_ns:
+                self._moments.move_to_end(key, last=False)
+        self._sizes[key] = size_bytes
         self.used_bytes += size_bytes
-        return out
+        return out if self.used_bytes <= self._max_bytes else [*out, *self._take_unused()]
+
+    def _take_unused(self) -> list[Key]:
+        unused: list[Key] = []
+        while self.used_bytes > self._max_bytes:
+            key, size_bytes = self._sizes.popitem(last=False)
+            self._moments.pop(key, None)
+            self.used_bytes -= size_bytes
+            unused.append(key)
+        return unused
 
     def discard(self, key: Key) -> None:
         """Keep it no longer; without effect when it is not kept."""
-        kept = self._kept.pop(key, None)
-        if kept is not None:
-            self._by_age.pop(key, None)
-            self.used_bytes -= kept.size_bytes
+        size_bytes = self._sizes.pop(key, None)
+        if size_bytes is not None:
+            self._moments.pop(key, None)
+            self.used_bytes -= size_bytes
 
     def _take_old(self, now_ns: int) -> list[Key]:
         old: list[Key] = []
-        for key in self._by_age:
-            if not self._is_over(self._kept[key], now_ns):
+        for key in self._moments:
+            if not self._is_over(key, now_ns):
                 break
             old.append(key)
         for key in old:
             self.discard(key)
         return old
 
-    def _is_over(self, kept: _Kept, now_ns: int) -> bool:
-        return self._ttl_ns is not None and now_ns - kept.kept_ns >= self._ttl_ns
+    def _is_over(self, key: Key, now_ns: int) -> bool:
+        return self._ttl_ns is not None and now_ns - self._moments[key] >= self._ttl_ns
 
 
 def check_caching(cache: Cache) -> None:

@@ -9,6 +9,7 @@ from modeldyno.errors import DataError
 from modeldyno.protocols import Tensors
 from modeldyno.quality.labels import Array, plain_labels
 from modeldyno.records.artifact import Task
+from modeldyno.records.pipeline import STAGE_OUTPUT
 from modeldyno.records.signature import Signature
 
 _SCORE_NAMES = ("prob", "score")
@@ -56,7 +57,7 @@ def answers_from(outputs: Tensors, signature: Signature, task: Task, classes: Se
 
 
 def _in_order(outputs: Tensors, signature: Signature) -> dict[str, Array]:
-    names = [spec.name for spec in signature.outputs]
+    names = [spec.name for spec in signature.outputs if spec.name != STAGE_OUTPUT]  # says who answered, not what
     missing = [name for name in names if name not in outputs]
     if missing:
         raise DataError(f"the model gave no output {missing[0]!r}, which its signature promises")

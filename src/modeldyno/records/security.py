@@ -88,9 +88,12 @@ class AuditLine(Record, frozen=True, kw_only=True, omit_defaults=True):
     lost: int = 0
     """Of a gap: requests of which there is no line."""
     torn: bool = False
-    """Of an opened line: the line before it is a part only, for its writer was killed."""
-    before: str
-    """SHA-256 of the line before, as it is in its file without the newline; zeros for the first of all."""
+    """Of an opened line: the lines before it are a part only, for their writer was killed."""
+    worker: int = 0
+    """Of an opened line: number of the process among those of its server. It tells apart chains that begin alike."""
+    before: str = ""
+    """SHA-256 of all lines from the last one with such a hash to the line before, as they are in their files, without
+    the last newline; zeros for the first of all. Of the lines that were written at once, the last has it."""
 
 
 class AuditBreak(Record, frozen=True, kw_only=True):
@@ -102,10 +105,9 @@ class AuditBreak(Record, frozen=True, kw_only=True):
     why: str
 
 
-class AuditReport(Record, frozen=True, kw_only=True):
-    """What a check of an audit log found; `dyno audit --json` prints it."""
+class AuditChain(Record, frozen=True, kw_only=True):
+    """What a check found in the files that one process wrote."""
 
-    schema: Literal["modeldyno.audit/1"] = "modeldyno.audit/1"
     files: tuple[str, ...]
     lines: int
     requests: int
@@ -117,7 +119,32 @@ class AuditReport(Record, frozen=True, kw_only=True):
     lost: int
     """Requests that the log says it has no line of."""
     torn: int
-    """Lines cut short by a kill, which the line after admits."""
+    """Writes cut short by a kill, which the line after admits."""
     is_closed: bool
     """Whether the last line is that of a server that ended in order."""
     broken: AuditBreak | None
+
+
+class AuditReport(Record, frozen=True, kw_only=True):
+    """What a check of an audit log found; `dyno audit --json` prints it."""
+
+    schema: Literal["modeldyno.audit/1"] = "modeldyno.audit/1"
+    files: tuple[str, ...]
+    lines: int
+    requests: int
+    first: int
+    """Of the first process; see `AuditChain`."""
+    last: int
+    """Of the first process."""
+    head: str
+    """Of the first process; those of others are in `chains`."""
+    lost: int
+    """Requests that the log says it has no line of."""
+    torn: int
+    """Writes cut short by a kill, which the line after admits."""
+    is_closed: bool
+    """Whether the last line of each process is that of a server that ended in order."""
+    broken: AuditBreak | None
+    """The first of all."""
+    chains: tuple[AuditChain, ...] = ()
+    """One for each process that wrote."""

@@ -27,6 +27,28 @@ class ProtectionSettings(Record, frozen=True, kw_only=True):
     """What to do with requests while the log cannot be written, such as on a full disk."""
     audit_rotate_bytes: int = 100 * 10**6
     """A log of this size gets a number behind its name, and another begins."""
+    shared_limits: str = ""
+    """Where the processes of one server count together what keys may have computed in a second, made by
+    `modeldyno.server.shared_limits.SharedBuckets.create`; empty where there is one process."""
+
+
+class RedisCache(Record, frozen=True, kw_only=True):
+    """A Redis server in which several servers keep answers for one another, behind the cache of each."""
+
+    host: str
+    port: int = 6379
+    database: int = 0
+    user: str = ""
+    """Empty for the default user."""
+    password_variable: str = "DYNO_REDIS_PASSWORD"  # noqa: S105 - a name
+    """Where in the environment the password is, if there is one: it is in no record."""
+    tls: bool = False
+    authorities: str = ""
+    """PEM file with who may have signed its certificate; empty for those that the system trusts."""
+    namespace: str = "modeldyno"
+    """What all keys begin with."""
+    limit_ns: int = 20 * 10**6
+    """A request waits for no longer than this to hear whether its answer is there."""
 
 
 class ServerSettings(Record, frozen=True, kw_only=True):
@@ -47,6 +69,10 @@ class ServerSettings(Record, frozen=True, kw_only=True):
     """For a connection between two requests."""
     drain_timeout_ns: int = 30 * 10**9
     """For the accepted requests to be answered after the server was told to stop."""
+    load_timeout_ns: int = 300 * 10**9
+    """For a model to be opened and to answer its samples, when it is loaded while the server runs."""
+    skip_broken: bool = False
+    """Whether to start without the models that cannot be opened; else they keep the server from starting."""
     tls: TlsFiles | None = None
     """None for plain HTTP."""
     grpc_port: int | None = None
@@ -54,8 +80,28 @@ class ServerSettings(Record, frozen=True, kw_only=True):
     admin_port: int | None = None
     """Where load, unload, logging and tracing are answered, on `admin_host`; None: nowhere."""
     admin_host: str = "127.0.0.1"
+    admin_grpc_port: int | None = None
+    """Where the same is answered over gRPC, on `admin_host`; None: nowhere."""
     metrics_port: int | None = None
     """Where `/metrics` is answered, on `host`, instead of on `port`; None: on `port`."""
+    workers: int = 1
+    """Processes that answer. Of several, each opens the models itself, and one more process accepts for them all."""
+    worker_silence_ns: int = 30 * 10**9
+    """A worker process whose loop does not turn for so long is killed, and another started."""
+    redis: RedisCache | None = None
+    """Where answers are kept for other servers too; None: nowhere."""
+
+
+class ServedBundle(Record, frozen=True, kw_only=True):
+    """One version of a model that a server opened."""
+
+    name: str
+    """On the server."""
+    version: str
+    label: str
+    """How it is served, in a few words."""
+    path: str
+    """Where it was found."""
 
 
 class ServerAccount(Record, frozen=True, kw_only=True):

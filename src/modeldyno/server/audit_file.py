@@ -13,7 +13,8 @@ from modeldyno.records.files import output_problem
 from modeldyno.records.security import AuditLine
 
 NOTHING_BEFORE = "0" * 64
-_TAIL_BYTES = 64 * 1024
+_TAIL_BYTES = 1024 * 1024
+"""More than one write takes: of whatever file, the last line with a hash is in it."""
 
 
 def parse_line(content: bytes) -> AuditLine | None:
@@ -24,15 +25,12 @@ def parse_line(content: bytes) -> AuditLine | None:
         return None
 
 
-def hash_of(line: bytes) -> str:
-    """SHA-256 of a line, without its newline."""
-    return hashlib.sha256(line).hexdigest()
-
-
 class AuditFile:
     """Appends to a log that no other process writes. Not for several threads at once.
 
-    A write that fails leaves the file as it was: what a full disk took of a line is cut off again.
+    The last line of each write carries a hash of all since the last line that carried one, that line included; so does
+    the first line of each file and of each writer. A write that fails leaves the file as it was: what a full disk took
+    of a line is cut off again.
 
     Args:
         path: made when it is not there; only its owner can read it.
@@ -48,9 +46,12 @@ class AuditFile:
         self._path = path
         self._rotate_bytes = rotate_bytes
         self._number = 0
-        self._before = NOTHING_BEFORE
+        self._since: hashlib._Hash | None = None
+        """Of all from the last line with a hash; None where there is none."""
+        self._is_fresh = True
+        """Whether this writer has written nothing into this file."""
         self.has_torn_line = False
-        """Whether the last writer was killed within a line."""
+        """Whether the last writer was killed within a write."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._handle = self._open()
@@ -83,35 +84,40 @@ class AuditFile:
             self._begin_after(self._newest_rotated())
             return
         tail = os.pread(self._handle, _TAIL_BYTES, max(0, self._size - _TAIL_BYTES))
-        self.has_torn_line = not tail.endswith(b"\n")
-        lines = tail.removesuffix(b"\n").split(b"\n")
-        if self.has_torn_line:
+        unhashed = self._take_up(tail)
+        self.has_torn_line = unhashed > 0 or not tail.endswith(b"\n")
+        if not tail.endswith(b"\n"):
             # The part is kept, and the chain goes through it: nothing in this file is ever taken back.
             self._append(b"\n")
-        self._before = hash_of(lines[-1])
-        self._number = self._number_of(lines)
 
     def _begin_after(self, rotated: Path | None) -> None:
         if rotated is None:
             return
         with rotated.open("rb") as stream:
             stream.seek(max(0, rotated.stat().st_size - _TAIL_BYTES))
-            lines = stream.read().removesuffix(b"\n").split(b"\n")
-        self._before, self._number = hash_of(lines[-1]), self._number_of(lines)
+            self._take_up(stream.read())
 
     def _newest_rotated(self) -> Path | None:
         return max(self._path.parent.glob(f"{self._path.name}.[0-9]*"), default=None)
 
-    def _number_of(self, lines: Sequence[bytes]) -> int:
+    def _take_up(self, tail: bytes) -> int:
+        """Go on behind these lines; how many there are behind the last one with a hash."""
+        lines = tail.removesuffix(b"\n").split(b"\n")
+        number = None
         for back, line in enumerate(reversed(lines)):
             found = parse_line(line)
-            if found is not None:
-                return found.n + back
+            if found is None:
+                continue
+            number = found.n + back if number is None else number
+            if found.before:
+                self._number = number
+                self._since = hashlib.sha256(b"\n".join(lines[-back - 1 :]))
+                return back
         raise InputError(
             f"{self._path} is not an audit log", why="no line of it is one", hint="choose another file: --audit FILE"
         )
 
-    def write(self, drafts: Sequence[bytes], *, at: str) -> None:
+    def write(self, drafts: Sequence[str], *, at: str) -> None:
         """Append lines, all of them or none.
 
         Args:
@@ -121,14 +127,16 @@ class AuditFile:
         Raises:
             OSError: they could not be written.
         """
-        before, number, moment, lines = self._before.encode(), self._number, at.encode(), []
-        for draft in drafts:
-            number += 1
-            line = b'{"n":%d,"at":"%b",%b,"before":"%b"}' % (number, moment, draft, before)
-            before = hash_of(line).encode()
-            lines.append(line)
-        self._append(b"\n".join(lines) + b"\n")
-        self._before, self._number = before.decode(), number
+        lines = [f'{{"n":{number},"at":"{at}",{draft}' for number, draft in enumerate(drafts, self._number + 1)]
+        content, since = b"", self._since
+        if self._is_fresh:
+            content, since = _chain(lines[:1], since)
+            lines = lines[1:]
+        if lines:
+            piece, since = _chain(lines, since)
+            content += piece
+        self._append(content)
+        self._since, self._number, self._is_fresh = since, self._number + len(drafts), False
 
     def _append(self, content: bytes) -> None:
         done = 0
@@ -169,13 +177,28 @@ class AuditFile:
             rotated.rename(self._path)
             raise
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        old, self._handle, self._size = self._handle, handle, 0
+        old, self._handle, self._size, self._is_fresh = self._handle, handle, 0, True
         os.fsync(old)
         os.close(old)
 
     def close(self) -> None:
         """Let the file go."""
         os.close(self._handle)
+
+
+def _chain(lines: Sequence[str], since: "hashlib._Hash | None") -> tuple[bytes, "hashlib._Hash"]:
+    """Close lines; the last carries the hash of all `since` and of the others: a hash for each would double their cost.
+
+    Returns:
+        The lines as bytes, and the hash of what the next one is to be of.
+    """
+    others = "".join(f"{line}}}\n" for line in lines[:-1]).encode()
+    if since is not None and others:
+        since = since.copy()
+        since.update(b"\n" + others[:-1])
+    before = NOTHING_BEFORE if since is None else since.hexdigest()
+    last = f'{lines[-1]},"before":"{before}"}}'.encode()
+    return b"%b%b\n" % (others, last), hashlib.sha256(last)
 
 
 def describe(problem: OSError | DynoError) -> str:

@@ -13,6 +13,7 @@ from modeldyno.policies.batching import check_batching
 from modeldyno.policies.deadlines import Deadlines
 from modeldyno.policies.padding import PaddingPlan
 from modeldyno.policies.placement import INLINE_LIMIT_NS, ComputeTime, is_inline, stall_limit_ns
+from modeldyno.policies.readiness import Pulse, late_ns
 from modeldyno.policies.waiting import Line
 from modeldyno.protocols import Session
 from modeldyno.records.deployment import Deployment
@@ -108,6 +109,12 @@ class Batcher:
         """Calls that wait; counted when asked."""
         return sum(1 for _ in self._line)
 
+    @property
+    def in_progress(self) -> int:
+        """Calls that wait or are computed, those among them that are over meanwhile; counted when asked."""
+        computed = sum(len(instance.calls) for instance in self._instances.working)
+        return self.queued_calls + len(self._singly) + computed
+
     def offer(self, call: Call) -> Admission:
         """Admit the call to the queue, or say why not and when to come back."""
         line = self._line
@@ -128,6 +135,18 @@ class Batcher:
                 self._watch(call, call.deadline_ns)
             self._flush_soon()
         return admission
+
+    def pulses(self) -> list[Pulse]:
+        """What the instances that work do now."""
+        return [
+            Pulse(bool(instance.calls), late_ns(instance.idle_at_ns, instance.stalled_at_ns))
+            for instance in self._instances.working
+        ]
+
+    def ask(self, call: Call) -> None:
+        """Compute a call that nobody waits for, whatever else waits."""
+        self._line.add(call)
+        self._flush_soon()
 
     def watch(self, call: Call) -> None:
         """Expire a call at its deadline that waits for an equal one, not in the queue; `cancel` ends that."""

@@ -4,9 +4,7 @@ What is asked is compared byte by byte, never by a digest alone: that of Triton'
 trusted (docs/user_guide/response_cache.md of triton-inference-server/server).
 """
 
-from hashlib import blake2b
-from typing import NamedTuple
-
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,10 +18,13 @@ _ELEMENT_BYTES = 40
 """Of a `bytes` object, beside its content and the 8 bytes in its array."""
 
 
-class Entry(NamedTuple):
-    """An answer that was computed."""
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """An answer that was computed.
 
-    question: bytes
+    Tens of thousands of them are kept for long, and none refers to itself: Python's collector of cycles does not see
+    them, for a walk through all would keep a request waiting for ms.
+    """
+
     outputs: dict[str, NDArray[np.generic]]
     """All of the model's, whatever the request that was computed wanted of them."""
     saved_ns: int
@@ -33,6 +34,9 @@ class Entry(NamedTuple):
 class AnswerCache:
     """Keeps answers by what was asked.
 
+    The key is the whole question: a dictionary of Python compares it when the hash, which no client can foresee, is
+    that of another one.
+
     Args:
         settings: how much, and for how long; checked by `check_caching`.
     """
@@ -40,6 +44,8 @@ class AnswerCache:
     def __init__(self, settings: Cache) -> None:
         self._shelf: Shelf[bytes] = Shelf(max_bytes=settings.max_bytes, ttl_ns=settings.ttl_ns)
         self._entries: dict[bytes, Entry] = {}
+        self.largest_bytes = self._shelf.largest_bytes
+        """What a single question with its answer may take."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -49,36 +55,25 @@ class AnswerCache:
         """What the kept answers take."""
         return self._shelf.used_bytes
 
-    @property
-    def largest_bytes(self) -> int:
-        """What a single question with its answer may take."""
-        return self._shelf.largest_bytes
-
-    def find(self, digest: bytes, question: bytes, now_ns: int) -> Entry | None:
+    def find(self, question: bytes, now_ns: int) -> Entry | None:
         """The answer, if it is kept and not too old."""
-        if not self._shelf.use(digest, now_ns):
-            return None
-        entry = self._entries[digest]
-        return entry if entry.question == question else None
+        entry = self._entries.get(question)
+        return entry if entry is not None and self._shelf.use(question, now_ns) else None
 
-    def keep(self, digest: bytes, entry: Entry, now_ns: int) -> None:
-        """Keep an answer, in place of what has the same digest, unless it is too large."""
-        driven_out = self._shelf.keep(digest, size_of(entry), now_ns)
+    def keep(self, question: bytes, entry: Entry, now_ns: int, *, age_ns: int = 0) -> bool:
+        """Keep an answer that was kept elsewhere for `age_ns`; False: it is too large."""
+        driven_out = self._shelf.keep(question, size_of(question, entry), now_ns, age_ns=age_ns)
         if driven_out is None:
-            return
+            return False
         for other in driven_out:
             del self._entries[other]
-        self._entries[digest] = entry
+        self._entries[question] = entry
+        return True
 
 
-def digest_of(question: bytes) -> bytes:
-    """Where an answer is kept: BLAKE2b of 128 bits (RFC 7693), which nobody can make collide on purpose."""
-    return blake2b(question, digest_size=16).digest()
-
-
-def size_of(entry: Entry) -> int:
+def size_of(question: bytes, entry: Entry) -> int:
     """Bytes of memory that an entry takes, rounded up."""
-    size = ENTRY_BYTES + len(entry.question)
+    size = ENTRY_BYTES + len(question)
     for array in entry.outputs.values():
         size += _OUTPUT_BYTES + array.nbytes
         if array.dtype.hasobject:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, NamedTuple
 
+from modeldyno.protocols import Tensors
 from modeldyno.wire.v2_request import InferRequest
 from modeldyno.wire.v2_response import InferBody
 
@@ -32,6 +33,8 @@ class Answer(NamedTuple):
 
     body: InferBody
     times: ServerTimes
+    outputs: Tensors | None = None
+    """As they were computed, maybe as parts of a batch's: for a pipeline, which needs no `body`."""
 
 
 class Refusal(NamedTuple):

@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 
 from modeldyno.clock import Clock
-from modeldyno.records.security import Verb
 from modeldyno.server.account import Account
 from modeldyno.server.call import Refusal
 from modeldyno.server.key_ring import KeyRing
-from modeldyno.server.keys import MARK
+from modeldyno.server.rights import Right
 
-_MARK = MARK.encode()
 _MISSING = "a key is needed: send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'"
 _INVALID = "this key is not valid: unknown, revoked or expired"
 """One answer for all three: which it is would help who tries keys."""
@@ -22,41 +20,36 @@ class Gate:
         self._ring = ring
         self._clock = clock
 
-    def check(self, headers: Mapping[bytes, bytes], verb: Verb, model: str | None) -> Account | Refusal:
-        """The account that may do `verb` with `model`, or 401, 403 or 503 and why.
+    def check(self, headers: Mapping[bytes, bytes], right: Right) -> Account | Refusal:
+        """The account that has the right, or 401, 403 or 503 and why.
 
         Args:
             headers: names in lower case.
-            verb: what is asked.
-            model: its name; `ALL_MODELS` for what concerns all, None for what concerns none.
+            right: what is asked.
         """
         now_ns = self._clock.now_ns()
-        if self._ring.is_stale(now_ns):
+        if now_ns > self._ring.stale_ns:
             return Refusal(503, "keys cannot be checked now; try again later", 1)
         presented = presented_key(headers)
         if presented is None:
             return Refusal(401, _MISSING)
-        account = self._find(presented, now_ns)
+        account = self._ring.find(presented, now_ns)
         if account is None:
             return Refusal(401, _INVALID)
-        if not account.may(verb, model):
-            of = "" if model is None else f" of model {model!r}"
-            return Refusal(403, f"this key does not allow {verb}{of}")
+        if not account.may(right):
+            of = "" if right.model is None else f" of model {right.model!r}"
+            return Refusal(403, f"this key does not allow {right.verb}{of}")
         return account
 
     def id_of(self, headers: Mapping[bytes, bytes]) -> str:
         """The id of the valid key among these headers; empty without one."""
         presented = presented_key(headers)
-        account = None if presented is None else self._find(presented, self._clock.now_ns())
-        return "" if account is None else account.key.id
+        account = None if presented is None else self._ring.find(presented, self._clock.now_ns())
+        return "" if account is None else account.id
 
-    def _find(self, presented: bytes, now_ns: int) -> Account | None:
-        mark, _, rest = presented.partition(b"_")
-        return self._ring.find(rest.partition(b"_")[0], presented, now_ns) if mark == _MARK else None
-
-    def reserve(self, account: Account, rows: int) -> Refusal | None:
+    def limit(self, account: Account, rows: int) -> Refusal | None:
         """Let `rows` pass under the key's limits, or 429 and when to come back."""
-        return account.reserve(rows, self._clock.now_ns(), self._ring.day_ends_in_s)
+        return account.limit(rows, self._clock.now_ns(), self._ring.day_ends_in_s)
 
 
 def presented_key(headers: Mapping[bytes, bytes]) -> bytes | None:
@@ -64,5 +57,7 @@ def presented_key(headers: Mapping[bytes, bytes]) -> bytes | None:
     text = headers.get(b"authorization")
     if text is None:
         return headers.get(b"x-api-key")
+    if text.startswith(b"Bearer "):
+        return text[7:].strip()
     scheme, _, rest = text.partition(b" ")
     return rest.strip() if scheme.lower() == b"bearer" else None

@@ -3,16 +3,13 @@
 import asyncio
 import logging
 import socket
-import ssl
-from collections.abc import Callable
+from functools import cached_property
 from typing import cast
 
-from modeldyno.clock import Clock
 from modeldyno.records.grpc_status import GrpcStatus
-from modeldyno.records.server import ServerSettings
-from modeldyno.server.exchange import Exchange, Handler
+from modeldyno.server.exchange import Exchange
 from modeldyno.server.grpc_exchange import DocumentExchange, InferExchange, StreamedExchange
-from modeldyno.server.http1 import bind
+from modeldyno.server.listening import ConnectionListener
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.grpc_answer import (
     HEAD,
@@ -36,105 +33,26 @@ from modeldyno.wire.v2_grpc_methods import INFER, METHODS, STREAM_INFER
 from modeldyno.wire.v2_tensors import Buffer
 
 _LOG = logging.getLogger("modeldyno.server")
-_GRACE_S = 0.1
 _LINGER_NS = 10**9
 _FAULT = "a fault of the server; its log says more"
 _PREFIX_BYTES = 5
 _CREDENTIALS = (b"authorization", b"x-api-key")
 
 
-class GrpcListener:
-    """Accepts connections, watches over them, and drains them."""
+class GrpcListener(ConnectionListener):
+    """Accepts connections of gRPC."""
 
-    def __init__(
-        self,
-        settings: ServerSettings,
-        *,
-        loop: asyncio.AbstractEventLoop,
-        clock: Clock,
-        on_drained: Callable[[], None],
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
-        self.settings = settings
-        self.clock = clock
-        self.router: Handler | None = None
-        self.limits = Http2Limits(
-            max_body_bytes=settings.max_body_bytes + _PREFIX_BYTES, max_pending_bytes=2 * settings.max_body_bytes
-        )
-        self.connections: set[GrpcConnection] = set()
-        self.is_draining = False
-        self._loop = loop
-        self._on_drained = on_drained
-        self._tls = tls
-        self._server: asyncio.Server | None = None
-        timeouts_ns = (settings.read_timeout_ns, settings.idle_timeout_ns, _LINGER_NS)
-        self._watch_interval_s = min(1.0, min(timeouts_ns) / 4e9)
+    linger_ns = _LINGER_NS
 
-    async def listen(self, router: Handler, port: int) -> str:
-        """Begin to accept.
+    @cached_property
+    def limits(self) -> Http2Limits:
+        """What a client may send."""
+        largest = self.settings.max_body_bytes
+        return Http2Limits(max_body_bytes=largest + _PREFIX_BYTES, max_pending_bytes=2 * largest)
 
-        Args:
-            router: answers what is asked; it takes the HTTP form.
-            port: 0 for any free one; the host is that of the settings.
-
-        Returns:
-            The base URL, with the real port.
-
-        Raises:
-            UsageError: the address cannot be listened on.
-        """
-        self.router = router
-        server = await bind(
-            lambda: GrpcConnection(self), self.settings.host, port, loop=self._loop, tls=self._tls, option="--grpc-port"
-        )
-        self._server = server
-        self._loop.call_later(self._watch_interval_s, self._watch)
-        host = self.settings.host
-        name = f"[{host}]" if ":" in host else host
-        scheme = "grpc" if self._tls is None else "grpcs"
-        return f"{scheme}://{name}:{server.sockets[0].getsockname()[1]}"
-
-    def drain(self) -> None:
-        """Accept nothing more, answer what was accepted, close each connection, then call `on_drained`.
-
-        A second call does not wait for the answers.
-        """
-        if self.is_draining:
-            self._abort()
-            return
-        self.is_draining = True
-        for connection in list(self.connections):
-            connection.announce_leaving()
-        # What is on its way when the signal comes is read and answered first.
-        self._loop.call_later(_GRACE_S, self._stop_accepting)
-        self._loop.call_later(self.settings.drain_timeout_ns / 1e9, self._abort)
-
-    def forget(self, connection: "GrpcConnection") -> None:
-        """A connection is gone."""
-        self.connections.discard(connection)
-        if self._server is None and not self.connections:
-            self._on_drained()
-
-    def _stop_accepting(self) -> None:
-        if self._server is None:
-            return
-        self._server.close()
-        self._server = None
-        for connection in list(self.connections):
-            connection.leave()
-        if not self.connections:
-            self._on_drained()
-
-    def _abort(self) -> None:
-        self._stop_accepting()
-        for connection in list(self.connections):
-            connection.abort()
-
-    def _watch(self) -> None:
-        now_ns = self.clock.now_ns()
-        for connection in list(self.connections):
-            connection.check_time(now_ns)
-        self._loop.call_later(self._watch_interval_s, self._watch)
+    def connect(self) -> "GrpcConnection":
+        """See `ConnectionListener`."""
+        return GrpcConnection(self)
 
 
 class _StreamedCall:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from modeldyno.server.account import Account
-from modeldyno.server.audit import AuditLog, Entry
+from modeldyno.server.audit import AuditLog
 from modeldyno.server.call import Refusal
 from modeldyno.server.exchange import Exchange, Handler
 from modeldyno.server.gate import Gate
@@ -40,10 +40,10 @@ class Guard:
             return UNRECORDED
         account: Account | None = None
         if gate is not None:
-            checked = gate.check(headers, right.verb, right.model)
+            checked = gate.check(headers, right)
             if isinstance(checked, Refusal):
                 if audit is not None:
-                    audit.note(Entry(gate.id_of(headers), right, payload, checked.status, 0))
+                    audit.note(gate.id_of(headers), right, payload, checked.status, 0)
                 return checked
             account = checked
         return Visit(account, gate, audit, right, payload)
@@ -66,19 +66,30 @@ class GuardedRouter:
 
     def handle(self, request: HttpRequest, exchange: Exchange) -> None:
         """See `Handler`."""
-        asked = (request.method, request.target)
-        right = self._rights.get(asked) or right_of(request.method, segments_of(request.target))
+        right = self._rights.get((request.method, request.target))
+        if right is None:
+            self._handle_new(request, exchange)
+            return
+        visit = self._guard.enter(request.headers, right, request.body)
+        if isinstance(visit, Visit):
+            exchange.visit = visit
+            self._router.handle(request, exchange)
+        else:
+            self._refuse(visit, right, exchange)
+
+    def _handle_new(self, request: HttpRequest, exchange: Exchange) -> None:
+        """Handle what was not asked before."""
+        right = right_of(request.method, segments_of(request.target))
         if right is None:
             self._answer_probe(request, exchange)
             return
         visit = self._guard.enter(request.headers, right, request.body)
         if isinstance(visit, Refusal):
-            self._tally.refused += right.verb == "infer"
-            _refuse(visit, exchange)
+            self._refuse(visit, right, exchange)
             return
         # Only what was let in: anybody else could fill the memory with paths.
         if len(self._rights) < _MOST_REMEMBERED:
-            self._rights[asked] = right
+            self._rights[request.method, request.target] = right
         exchange.visit = visit
         self._router.handle(request, exchange)
 
@@ -88,9 +99,9 @@ class GuardedRouter:
         else:
             self._router.handle(request, exchange)
 
-
-def _refuse(refusal: Refusal, exchange: Exchange) -> None:
-    if refusal.status == 401:
-        exchange.refuse(401, refusal.message, b'WWW-Authenticate: Bearer realm="modeldyno"\r\n')
-    else:
-        exchange.reply(refusal)
+    def _refuse(self, refusal: Refusal, right: Right, exchange: Exchange) -> None:
+        self._tally.refused += right.verb == "infer"
+        if refusal.status == 401:
+            exchange.refuse(401, refusal.message, b'WWW-Authenticate: Bearer realm="modeldyno"\r\n')
+        else:
+            exchange.reply(refusal)

@@ -1,20 +1,13 @@
-"""HTTP/1.1 over TCP: the only file of the server with sockets."""
+"""HTTP/1.1 over TCP: bytes to requests, and answers to bytes in the order of the requests."""
 
 import asyncio
-import errno
 import logging
-import socket
-import ssl
 from collections import deque
-from collections.abc import Callable
+from functools import cached_property
 from typing import cast
 
-import uvloop
-
-from modeldyno.clock import Clock
-from modeldyno.errors import UsageError
-from modeldyno.records.server import ServerSettings
-from modeldyno.server.exchange import Exchange, Handler
+from modeldyno.server.exchange import Exchange
+from modeldyno.server.listening import ConnectionListener
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.http1_head import CONTINUE, format_response
 from modeldyno.wire.http1_request import HttpRequest, RequestLimits, RequestReader
@@ -23,99 +16,21 @@ from modeldyno.wire.v2_documents import encode_error
 _LOG = logging.getLogger("modeldyno.server")
 _MAX_PIPELINED = 64
 _LINGER_NS = 2 * 10**9
-_GRACE_S = 0.1
-_HANDSHAKE_S = 10.0
-_BACKLOG = 1024
-_LARGEST_PORT = 65_535
 
 
-def new_loop() -> asyncio.AbstractEventLoop:
-    """An event loop for a `Listener`."""
-    return uvloop.new_event_loop()
+class Listener(ConnectionListener):
+    """Accepts connections of HTTP/1.1."""
 
+    linger_ns = _LINGER_NS
 
-class Listener:
-    """Accepts connections, watches over them, and drains them."""
+    @cached_property
+    def limits(self) -> RequestLimits:
+        """What a client may send."""
+        return RequestLimits(max_body_bytes=self.settings.max_body_bytes)
 
-    def __init__(
-        self,
-        settings: ServerSettings,
-        *,
-        loop: asyncio.AbstractEventLoop,
-        clock: Clock,
-        on_drained: Callable[[], None],
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
-        self.settings = settings
-        self.clock = clock
-        self.limits = RequestLimits(max_body_bytes=settings.max_body_bytes)
-        self.router: Handler | None = None
-        self.connections: set[Connection] = set()
-        self.is_draining = False
-        self._loop = loop
-        self._on_drained = on_drained
-        self._tls = tls
-        self._server: asyncio.AbstractServer | None = None
-        timeouts_ns = (settings.read_timeout_ns, settings.idle_timeout_ns, _LINGER_NS)
-        self._watch_interval_s = min(1.0, min(timeouts_ns) / 4e9)
-
-    async def listen(self, router: Handler) -> str:
-        """Begin to accept.
-
-        Returns:
-            The base URL, with the real port.
-
-        Raises:
-            UsageError: the address cannot be listened on.
-        """
-        self.router = router
-        host = self.settings.host
-        server = await bind(lambda: Connection(self), host, self.settings.port, loop=self._loop, tls=self._tls)
-        self._server = server
-        self._loop.call_later(self._watch_interval_s, self._watch)
-        name = f"[{host}]" if ":" in host else host
-        scheme = "http" if self._tls is None else "https"
-        return f"{scheme}://{name}:{server.sockets[0].getsockname()[1]}"
-
-    def drain(self) -> None:
-        """Accept nothing more, answer what was accepted, close each connection, then call `on_drained`.
-
-        A second call does not wait for the answers.
-        """
-        if self.is_draining:
-            self._abort()
-            return
-        self.is_draining = True
-        # What is already in the sockets and in the backlog when the signal comes is read and answered first.
-        self._loop.call_later(_GRACE_S, self._stop_accepting)
-        self._loop.call_later(self.settings.drain_timeout_ns / 1e9, self._abort)
-
-    def forget(self, connection: "Connection") -> None:
-        """A connection is gone."""
-        self.connections.discard(connection)
-        if self._server is None and not self.connections:
-            self._on_drained()
-
-    def _stop_accepting(self) -> None:
-        if self._server is None:
-            return
-        self._server.close()
-        self._server = None
-        for connection in list(self.connections):
-            connection.close_if_idle()
-        if not self.connections:
-            self._on_drained()
-
-    def _abort(self) -> None:
-        self._stop_accepting()
-        for connection in list(self.connections):
-            connection.abort()
-
-    def _watch(self) -> None:
-        now_ns = self.clock.now_ns()
-        for connection in list(self.connections):
-            connection.check_time(now_ns)
-        self._loop.call_later(self._watch_interval_s, self._watch)
+    def connect(self) -> "Connection":
+        """See `ConnectionListener`."""
+        return Connection(self)
 
 
 class Connection(asyncio.Protocol):
@@ -227,7 +142,10 @@ class Connection(asyncio.Protocol):
         """Whether the answer being written is the last: while draining, the last of those asked for."""
         return self._listener.is_draining and len(self._outstanding) == 1 and not self._reader.is_reading
 
-    def close_if_idle(self) -> None:
+    def announce_leaving(self) -> None:
+        """See `Peer`: the last answer says so."""
+
+    def leave(self) -> None:
         """Close unless a request is being read or answered."""
         if self._transport is not None and not self._outstanding and not self._reader.is_reading:
             self._transport.close()
@@ -250,7 +168,7 @@ class Connection(asyncio.Protocol):
             if not self._is_paused and now_ns - self._began_ns > settings.read_timeout_ns:
                 self._break_off(WireError("the request did not arrive in time", status=408))
         elif not self._outstanding and now_ns - self._active_ns > settings.idle_timeout_ns:
-            self.close_if_idle()
+            self.leave()
 
     def _take(self, request: HttpRequest) -> None:
         if not self._takes_requests:
@@ -314,61 +232,3 @@ class Connection(asyncio.Protocol):
             transport.write_eof()
         else:
             transport.close()  # TLS ends both ways at once, after it has sent what is there
-
-
-async def bind(
-    make_connection: Callable[[], asyncio.Protocol],
-    host: str,
-    port: int,
-    *,
-    loop: asyncio.AbstractEventLoop,
-    tls: ssl.SSLContext | None,
-    option: str = "--port",
-) -> asyncio.Server:
-    """Listen on an address.
-
-    Args:
-        make_connection: called for each connection, after the handshake of TLS.
-        host: name or address of this machine.
-        port: 0 for any free one.
-        loop: where.
-        tls: None for plain TCP.
-        option: by which the user chooses the port.
-
-    Raises:
-        UsageError: the address cannot be listened on.
-    """
-    # uvloop would take "" for all addresses and a port modulo 65,536.
-    if not host or not 0 <= port <= _LARGEST_PORT:
-        raise UsageError(
-            f"cannot listen on host {host!r}, port {port}",
-            hint=f"--host takes a name or address of this machine, {option} a number from 0 to {_LARGEST_PORT}",
-        )
-    try:
-        return await loop.create_server(
-            make_connection,
-            host,
-            port,
-            backlog=_BACKLOG,
-            ssl=tls,
-            ssl_handshake_timeout=None if tls is None else _HANDSHAKE_S,
-        )
-    except OSError as problem:
-        raise _listen_error(host, port, problem, option) from problem
-
-
-def _listen_error(host: str, port: int, problem: OSError, option: str) -> UsageError:
-    code = problem.errno
-    if isinstance(problem, socket.gaierror):
-        return UsageError(
-            f"cannot listen on host {host!r}", why=str(problem), hint="a name or address of this machine: --host"
-        )
-    if code == errno.EADDRINUSE:
-        return UsageError(
-            f"port {port} on {host} is in use", hint=f"choose another with {option}, or {option} 0 for any free one"
-        )
-    if code == errno.EADDRNOTAVAIL:
-        return UsageError(
-            f"{host} is not an address of this machine", hint="--host 127.0.0.1, or --host 0.0.0.0 for all addresses"
-        )
-    return UsageError(f"cannot listen on {host}, port {port}", why=str(problem), hint=f"choose another with {option}")

@@ -96,7 +96,7 @@ class Instance:
             merged = merge([call.request for call in calls], self._plan)
             began_ns = self._clock.now_ns()
             outputs = self.session.run(merged.inputs)
-        except (Exception, SystemExit) as problem:  # noqa: BLE001 - a model may raise anything; its clients are told
+        except BaseException as problem:  # noqa: BLE001 - its clients are told; a panic of compiled code is no Exception
             return Computed({}, problem, began_ns, self._clock.now_ns())
         return Computed(
             outputs, None, began_ns, self._clock.now_ns(), picked_ns, merged.elements, merged.padding_elements

@@ -73,7 +73,7 @@ class Instances:
 
     def take_back(self, instance: Instance) -> None:
         """It was given up, and has ended after all: it works again, unless another took its place."""
-        if len(self.working) + self._missing >= self._wanted:
+        if self._is_closed or len(self.working) + self._missing >= self._wanted:
             instance.close(0)
             return
         instance.is_given_up = False

@@ -2,15 +2,20 @@
 
 import logging
 import threading
+from hmac import compare_digest
 from pathlib import Path
 
 from modeldyno.clock import Clock, epoch_ms
 from modeldyno.errors import DynoError
 from modeldyno.policies.rate_limit import seconds_left_of_day
+from modeldyno.records.security import Key
 from modeldyno.server.account import Account
-from modeldyno.server.keys import KeyFile, digest_of
+from modeldyno.server.keys import MARK, KeyFile
+from modeldyno.server.shared_limits import SharedBuckets
+from modeldyno.server.token_bucket import OwnBucket, TokenBucket
 
 _LOG = logging.getLogger("modeldyno.server")
+_MARK = MARK.encode()
 _INTERVAL_S = 0.5
 STALE_NS = 5 * 10**9
 """Keys older than this let nobody in: what was revoked since cannot be known."""
@@ -19,19 +24,26 @@ STALE_NS = 5 * 10**9
 class KeyRing:
     """Finds the account of a key. `refresh` may be called on another thread, and is, between `start` and `stop`.
 
+    Args:
+        path: the key file.
+        clock: for expiry and limits.
+        buckets: of the rows a second, where several processes count them together.
+
     Raises:
         InputError: there is no key file, or it cannot be read.
     """
 
-    def __init__(self, path: Path, *, clock: Clock) -> None:
+    def __init__(self, path: Path, *, clock: Clock, buckets: SharedBuckets | None = None) -> None:
         self._path = path
         self._clock = clock
+        self._buckets = buckets
         self._file = KeyFile(path, clock=clock)
         self._accounts: dict[bytes, Account] = {}
         self._stored_rows: dict[bytes, int] = {}
         self._version: tuple[int, ...] = ()
         self._wall_offset_ms = 0
-        self._refreshed_ns = 0
+        self.stale_ns = 0
+        """From when on the file could not be read for too long."""
         self._is_failing = False
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="key-ring", daemon=True)
@@ -48,20 +60,22 @@ class KeyRing:
             self._thread.join(10 * _INTERVAL_S)
         self._try_refresh()
         self._file.close()
+        if self._buckets is not None:
+            self._buckets.close()
 
-    def find(self, number: bytes, presented: bytes, now_ns: int) -> Account | None:
-        """The account of the key with this public id, when `presented` is that key and it is not expired."""
-        account = self._accounts.get(number)
-        if account is None or not account.is_key(digest_of(presented, self._file.pepper)):
+    def find(self, presented: bytes, now_ns: int) -> Account | None:
+        """The account whose key was presented, unless it is expired."""
+        parts = presented.split(b"_", 2)  # the mark, the public id, the secret
+        if parts[0] != _MARK or len(parts) == 1:
+            return None
+        account = self._accounts.get(parts[1])
+        # In constant time: how much of the digest was right must not be told by how long it takes to say no.
+        if account is None or not compare_digest(self._file.digest_of(presented), account.digest):
             return None
         expires_ms = account.expires_ms
         if expires_ms is not None and now_ns // 1_000_000 + self._wall_offset_ms >= expires_ms:
             return None
         return account
-
-    def is_stale(self, now_ns: int) -> bool:
-        """Whether the file could not be read for too long."""
-        return now_ns - self._refreshed_ns > STALE_NS
 
     def day_ends_in_s(self, now_ns: int) -> int:
         """Seconds to the next UTC midnight."""
@@ -85,7 +99,7 @@ class KeyRing:
         if version != self._version or has_stored:
             self._take_over(now_ns)
             self._version = version
-        self._refreshed_ns = now_ns
+        self.stale_ns = now_ns + STALE_NS
 
     def _store(self) -> bool:
         answered = {
@@ -106,11 +120,16 @@ class KeyRing:
             number = name.encode()
             account = self._accounts.get(number)
             if account is None or account.digest != digest:
-                account = Account(key, digest, now_ns=now_ns)
+                account = Account(key, digest, bucket=self._bucket_of(key, now_ns))
                 self._stored_rows.pop(number, None)
             account.renew(key, stored_rows=self._stored_rows.get(number, 0))
             accounts[number] = account
         self._accounts = accounts
+
+    def _bucket_of(self, key: Key, now_ns: int) -> TokenBucket:
+        if self._buckets is None or key.rows_per_s is None:
+            return OwnBucket(key.burst_rows, now_ns)
+        return self._buckets.bucket(key.id, burst_rows=key.burst_rows, now_ns=now_ns)
 
     def _watch(self) -> None:
         while not self._ends.wait(_INTERVAL_S):

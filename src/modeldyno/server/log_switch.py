@@ -1,6 +1,7 @@
 """What the server writes to its log, changed while it runs."""
 
 import logging
+from collections.abc import Callable
 
 from modeldyno.wire.v2_settings import LogSettings
 
@@ -12,6 +13,8 @@ class LogSwitch(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
+        self.on_turned: Callable[[LogSettings], None] | None = None
+        """Told of each `turn`: the other processes of the server are to do the same."""
         self.settings = LogSettings(
             log_info=_LOG.isEnabledFor(logging.INFO),
             log_warning=_LOG.isEnabledFor(logging.WARNING),
@@ -20,7 +23,13 @@ class LogSwitch(logging.Filter):
         )
 
     def turn(self, settings: LogSettings) -> None:
-        """Write from now on what the settings say."""
+        """Write from now on what the settings say, in all processes of the server."""
+        self.apply(settings)
+        if self.on_turned is not None:
+            self.on_turned(settings)
+
+    def apply(self, settings: LogSettings) -> None:
+        """Write from now on what the settings say, in this process."""
         self.settings = settings
         # The filter tells kinds apart; the level only must not be above them.
         _LOG.setLevel(logging.DEBUG if settings.log_verbose_level else logging.INFO)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from modeldyno.server.metrics_histogram import BATCH_BOUNDS_ROWS, REQUEST_BOUNDS_NS, STAGE_BOUNDS_NS
 from modeldyno.server.metrics_slots import ModelKey
-from modeldyno.server.metrics_totals import Distribution, ModelTotals, ProcessTotals, Stage
+from modeldyno.server.metrics_totals import CacheTotals, Distribution, ModelTotals, ProcessTotals, Stage
 from modeldyno.wire.prometheus import Buckets, Family, Series
 
 Models = Mapping[ModelKey, ModelTotals]
@@ -128,6 +128,13 @@ def _own(models: Models) -> Iterable[Family]:
     )
     for name, explanation, read in _OWN_COUNTS:
         yield _counter(name, explanation, models, read)
+    for name, explanation, label, read_each in _SHARING:
+        series = [
+            Series((*_labels(key), (label, value)), count)
+            for key, one in models.items()
+            for value, count in read_each(one.cache).items()
+        ]
+        yield Family(name, "counter", explanation, series)
     refused = [
         Series((*_labels(key), ("status", str(status))), count)
         for key, one in models.items()
@@ -149,9 +156,29 @@ _OWN_COUNTS: tuple[tuple[str, str, Callable[[ModelTotals], float]], ...] = (
         "What the batches took in which the answers to the cache's hits were computed",
         lambda one: one.cache.saved_ns / 1e9,
     ),
+    (
+        "modeldyno_shared_cache_look_seconds_total",
+        "Looking for answers in the cache that servers share",
+        lambda one: one.cache.look_ns / 1e9,
+    ),
     ("modeldyno_requests_accepted_total", "Inference requests that were admitted", lambda one: one.accepted),
     ("modeldyno_batch_elements_total", "Input elements computed, padding among them", lambda one: one.elements),
     ("modeldyno_padding_elements_total", "Input elements computed for nobody", lambda one: one.padding_elements),
+)
+
+_SHARING: tuple[tuple[str, str, str, Callable[[CacheTotals], Mapping[str, int]]], ...] = (
+    (
+        "modeldyno_shared_cache_looks_total",
+        "Answers looked for in the cache that servers share, by what was found",
+        "result",
+        lambda cache: {"hit": cache.shared_hits, "miss": cache.shared_misses, "error": cache.shared_errors},
+    ),
+    (
+        "modeldyno_shared_cache_writes_total",
+        "Answers given to the cache that servers share",
+        "result",
+        lambda cache: {"kept": cache.shared, "error": cache.unshared},
+    ),
 )
 
 

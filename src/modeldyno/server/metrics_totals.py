@@ -62,6 +62,17 @@ class CacheTotals(msgspec.Struct, frozen=True, kw_only=True):
     """Of the hits, in the stage of that name."""
     encode_ns: int = 0
     """Of the hits, in the stage of that name."""
+    shared_hits: int = 0
+    """Of the hits, those that another server or process had computed; their followers left out."""
+    shared_misses: int = 0
+    shared_errors: int = 0
+    """Looks that found out nothing: there was no connection, or no answer in time."""
+    look_ns: int = 0
+    """Looking for answers elsewhere, whatever was found."""
+    shared: int = 0
+    """Answers that were given to the store."""
+    unshared: int = 0
+    """Answers that could not be given to it."""
 
 
 class ModelTotals(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from modeldyno.clock import Clock, epoch_ms
 from modeldyno.records.model_statistics import ModelStatistics
+from modeldyno.server.cache_shared import LOOKS, Look
 from modeldyno.server.call import ServerTimes
 from modeldyno.server.metrics_histogram import BATCH_BOUNDS_ROWS, REQUEST_BOUNDS_NS, STAGE_BOUNDS_NS, Histogram
 from modeldyno.server.metrics_totals import (
@@ -60,6 +61,8 @@ class ModelCounts:
         self._sizes: dict[int, _Size] = {}
         self._hits = self._hit_ns = self._misses = self._miss_ns = self._saved_ns = 0
         self._hit_parse_ns = self._hit_encode_ns = 0
+        self._looks: dict[Look, int] = dict.fromkeys(LOOKS, 0)
+        self._look_ns = self._shared = self._unshared = 0
 
     def count_refusal(self, status: int) -> None:
         """A request was not accepted."""
@@ -109,6 +112,18 @@ class ModelCounts:
     def count_keeping(self, cache_ns: int) -> None:
         """The answer to a miss was put into the cache, which took so long."""
         self._miss_ns += cache_ns
+
+    def count_look(self, look: Look, ns: int) -> None:
+        """An answer was looked for where several servers share them, which took so long."""
+        self._looks[look] += 1
+        self._look_ns += ns
+
+    def count_sharing(self, *, is_kept: bool) -> None:
+        """An answer was given to where several servers share them."""
+        if is_kept:
+            self._shared += 1
+        else:
+            self._unshared += 1
 
     def count_end(self, outcome: Outcome, started_ns: int) -> None:
         """A request that was accepted ended without an answer."""
@@ -160,6 +175,12 @@ class ModelCounts:
                 saved_ns=self._saved_ns,
                 parse_ns=self._hit_parse_ns,
                 encode_ns=self._hit_encode_ns,
+                shared_hits=self._looks["hit"],
+                shared_misses=self._looks["miss"],
+                shared_errors=self._looks["error"],
+                look_ns=self._look_ns,
+                shared=self._shared,
+                unshared=self._unshared,
             ),
             sizes={
                 rows: Executions(size.executions, size.input_ns, size.infer_ns, size.output_ns)

@@ -11,6 +11,7 @@ from modeldyno.server.audit import AuditLog
 from modeldyno.server.gate import Gate
 from modeldyno.server.guard import Guard
 from modeldyno.server.key_ring import KeyRing
+from modeldyno.server.shared_limits import SharedBuckets
 
 
 class Protection:
@@ -19,13 +20,14 @@ class Protection:
     Args:
         settings: which files.
         clock: for expiry, limits and the moments in the log.
+        worker: number of this process among those of its server, from 0; each writes an audit log of its own.
 
     Raises:
         InputError, OutputError, UsageError: see `KeyRing` and `AuditLog`.
     """
 
-    def __init__(self, settings: ProtectionSettings, *, clock: Clock) -> None:
-        self._ring = KeyRing(Path(settings.keys), clock=clock) if settings.keys else None
+    def __init__(self, settings: ProtectionSettings, *, clock: Clock, worker: int = 0) -> None:
+        self._ring = _ring_of(settings, clock) if settings.keys else None
         self._audit: AuditLog | None = None
         if settings.audit:
             try:
@@ -34,6 +36,7 @@ class Protection:
                     on_failure=settings.audit_on_failure,
                     clock=clock,
                     rotate_bytes=settings.audit_rotate_bytes,
+                    worker=worker,
                 )
             except DynoError:
                 if self._ring is not None:
@@ -57,3 +60,13 @@ class Protection:
             self._ring.stop()
         if self._audit is not None:
             self._audit.stop()
+
+
+def _ring_of(settings: ProtectionSettings, clock: Clock) -> KeyRing:
+    buckets = SharedBuckets(Path(settings.shared_limits)) if settings.shared_limits else None
+    try:
+        return KeyRing(Path(settings.keys), clock=clock, buckets=buckets)
+    except DynoError:
+        if buckets is not None:
+            buckets.close()
+        raise

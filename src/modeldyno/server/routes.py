@@ -2,21 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from urllib.parse import quote
+from typing import Literal
 
 import msgspec
 
+from modeldyno.errors import DynoError
 from modeldyno.server.exchange import Exchange
+from modeldyno.server.lifecycle import ModelControl, state_of
 from modeldyno.server.metrics_routes import answer_metrics
-from modeldyno.server.plane import Plane
+from modeldyno.server.plane import Plane, Service
 from modeldyno.server.rights import is_administration, segments_of
-from modeldyno.server.service import ModelService
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.http1_request import HttpRequest
 from modeldyno.wire.v2_documents import (
     LIVE,
     NOT_READY,
     READY,
+    check_change,
     encode_index,
     encode_model_metadata,
     encode_model_ready,
@@ -48,17 +50,24 @@ class Router:
         version: of this server.
         opens_admin: whether load, unload, logging and tracing are answered here; else they are refused with 403.
         has_metrics: whether `/metrics` is answered here; else it is not found.
+        control: loads and unloads models; None: what is served stays as it is.
     """
 
-    def __init__(self, plane: Plane, *, version: str, opens_admin: bool = False, has_metrics: bool = True) -> None:
+    def __init__(
+        self,
+        plane: Plane,
+        *,
+        version: str,
+        opens_admin: bool = False,
+        has_metrics: bool = True,
+        control: ModelControl | None = None,
+    ) -> None:
         self._plane = plane
         self._opens_admin = opens_admin
         self._has_metrics = has_metrics
-        self._metadata = encode_server_metadata("modeldyno", version)
-        # The paths that nearly all requests have, so that they are not taken apart each time.
-        self._infer_targets = {
-            target.encode(): service for service in plane for target in _infer_targets(plane, service)
-        }
+        self._control = control
+        self._metadata = encode_server_metadata("modeldyno", version, is_controlled=control is not None)
+        self._infer_targets = plane.infer_targets
 
     def handle(self, request: HttpRequest, exchange: Exchange) -> None:
         """Answer now, or arrange for it."""
@@ -92,14 +101,14 @@ class Router:
                 endpoint = (_READ, _answer_live)
             case ["v2", "health", "ready"]:
                 endpoint = (_READ, self._answer_ready)
-            case ["v2", "repository", "index"]:
-                endpoint = (_POST, partial(self._answer_index, request))
+            case ["v2", "repository", *rest]:
+                endpoint = _POST, self._find_in_repository(rest, request)
             case ["v2", "logging"]:
                 endpoint = (_READ_AND_POST, partial(self._answer_logging, request))
             case ["v2", "trace", "setting"]:
                 endpoint = (_READ_AND_POST, partial(_answer_trace, request))
             case ["v2", "models", "stats"] if self._plane.find("stats") is None:
-                endpoint = (_READ, partial(_answer_statistics, list(self._plane)))
+                endpoint = (_READ, partial(_answer_statistics, list(self._plane), with_members=True))
             case ["v2", "models", name, "versions", version, *rest]:
                 endpoint = self._find_model(name, version, rest, request)
             case ["v2", "models", name, *rest]:
@@ -108,6 +117,15 @@ class Router:
                 is_metrics = self._has_metrics and segments == ["metrics"]
                 endpoint = (_READ, partial(answer_metrics, self._plane.metrics, request) if is_metrics else None)
         return endpoint
+
+    def _find_in_repository(self, rest: list[str], request: HttpRequest) -> Action | None:
+        match rest:
+            case ["index"]:
+                return partial(self._answer_index, request)
+            case ["models", name, "load" | "unload" as verb] if self._control is not None:
+                return partial(_change, self._control, name, verb, request)
+            case _:
+                return None
 
     def _find_model(self, name: str, version: str | None, rest: list[str], request: HttpRequest) -> _Endpoint:
         if rest not in ([], ["ready"], ["infer"], ["stats"], ["config"], ["trace", "setting"]):
@@ -136,6 +154,9 @@ class Router:
         if versions:
             exchange.refuse(404, f"model {name!r} has no version {version!r}, only {', '.join(versions)}")
             return
+        if self._plane.has_left(name):
+            exchange.refuse(404, f"model {name!r} has no available versions: it was unloaded")  # as Triton
+            return
         if exchange.visit is not None:
             exchange.refuse(404, f"unknown model {name!r}")  # whose key it is may not know what else is served
             return
@@ -146,12 +167,10 @@ class Router:
         exchange.respond(200, self._metadata)
 
     def _answer_ready(self, exchange: Exchange) -> None:
-        if self._plane.is_ready:
-            exchange.respond(200, READY)
-        else:
-            exchange.respond(503, NOT_READY)
+        is_ready = self._plane.is_ready and all(service.is_able for service in self._plane)
+        exchange.respond(200 if is_ready else 503, READY if is_ready else NOT_READY)
 
-    def _answer_model_ready(self, service: ModelService, exchange: Exchange) -> None:
+    def _answer_model_ready(self, service: Service, exchange: Exchange) -> None:
         is_ready = self._plane.is_ready and service.is_able
         exchange.respond(200 if is_ready else 503, encode_model_ready(service.model.name, ready=is_ready))
 
@@ -165,7 +184,7 @@ class Router:
                 return
         exchange.respond(200, encode_log_settings(log.settings))
 
-    def _answer_model(self, service: ModelService, exchange: Exchange) -> None:
+    def _answer_model(self, service: Service, exchange: Exchange) -> None:
         model = service.model
         exchange.respond(
             200,
@@ -175,16 +194,43 @@ class Router:
     def _answer_index(self, request: HttpRequest, exchange: Exchange) -> None:
         try:
             filters = msgspec.json.decode(request.body, type=dict[str, bool]) if request.body else {}
-        except msgspec.MsgspecError as problem:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
             exchange.refuse(400, f"not a valid index request: {problem}")
             return
-        ready = self._plane.is_ready
-        models = [(service.model.name, service.model.version) for service in self._plane]
-        exchange.respond(200, encode_index([] if filters.get("ready") and not ready else models, ready=ready))
+        control = self._control
+        try:
+            models = [state_of(service) for service in self._plane] if control is None else control.index()
+        except DynoError as problem:
+            exchange.refuse(500, problem.what)
+            return
+        if not self._plane.is_ready:
+            models = [one._replace(state="UNAVAILABLE", reason="shutting down") for one in models]
+        only_ready = filters.get("ready", False)
+        exchange.respond(200, encode_index(one for one in models if one.state == "READY" or not only_ready))
 
 
 def _answer_live(exchange: Exchange) -> None:
     exchange.respond(200, LIVE)
+
+
+def _change(
+    control: ModelControl, name: str, verb: Literal["load", "unload"], request: HttpRequest, exchange: Exchange
+) -> None:
+    def done(problem: str | None, status: int) -> None:
+        if problem is None:
+            exchange.respond(200, b"{}")
+        else:
+            exchange.refuse(status, problem)
+
+    try:
+        check_change(verb, request.body)
+    except WireError as problem:
+        exchange.refuse(problem.status, problem.message)
+        return
+    if verb == "load":
+        control.load(name, done)
+    else:
+        control.unload(name, done)
 
 
 def _answer_trace(request: HttpRequest, exchange: Exchange) -> None:
@@ -197,15 +243,18 @@ def _answer_trace(request: HttpRequest, exchange: Exchange) -> None:
     exchange.respond(200, encode_trace_settings())
 
 
-def _answer_config(service: ModelService, exchange: Exchange) -> None:
+def _answer_config(service: Service, exchange: Exchange) -> None:
     exchange.respond(200, encode_model_config(service.config()))
 
 
-def _answer_statistics(services: Sequence[ModelService], exchange: Exchange) -> None:
-    exchange.respond(200, encode_statistics(service.statistics() for service in services))
+def _answer_statistics(services: Sequence[Service], exchange: Exchange, *, with_members: bool = False) -> None:
+    found = [service.statistics() for service in services]
+    if with_members:  # who asks for one model gets that alone
+        found += [one for service in services for one in service.member_statistics()]
+    exchange.respond(200, encode_statistics(found))
 
 
-def _infer(service: ModelService, request: HttpRequest, exchange: Exchange) -> None:
+def _infer(service: Service, request: HttpRequest, exchange: Exchange) -> None:
     text = request.headers.get(_HEADER_LENGTH)
     if text is not None and not (text.isdigit() and len(text) < 20):
         exchange.refuse(400, f"Inference-Header-Content-Length is {text.decode('latin-1')!r}, not a number of bytes")
@@ -220,9 +269,3 @@ def _infer(service: ModelService, request: HttpRequest, exchange: Exchange) -> N
     )
     if call is not None:
         exchange.abandoned = partial(service.cancel, call)
-
-
-def _infer_targets(plane: Plane, service: ModelService) -> list[str]:
-    base = f"/v2/models/{quote(service.model.name, safe='')}"
-    targets = [f"{base}/versions/{quote(service.model.version, safe='')}/infer"]
-    return [*targets, f"{base}/infer"] if plane.find(service.model.name) is service else targets

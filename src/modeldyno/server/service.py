@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,18 +21,22 @@ from modeldyno.server.batcher import NOBODY_WORKS, Batcher
 from modeldyno.server.cache import AnswerCache, Entry
 from modeldyno.server.cache_flights import Flights
 from modeldyno.server.cache_question import Questions
+from modeldyno.server.cache_shared import SharedAnswers, Store
 from modeldyno.server.call import Answer, Call, Refusal, Reply, ServerTimes
 from modeldyno.server.instance import Computed, Loop
 from modeldyno.server.instances import OpenSession
 from modeldyno.server.merging import own_outputs
 from modeldyno.server.metrics_totals import Outcome
 from modeldyno.server.model_counts import ModelCounts
+from modeldyno.server.plane import Surroundings
+from modeldyno.server.soundness import Soundness
 from modeldyno.server.tally import Tally
 from modeldyno.server.visit import Visit
 from modeldyno.wire.errors import WireError
+from modeldyno.wire.v2_client import encode_infer_request
 from modeldyno.wire.v2_model_config import model_config
 from modeldyno.wire.v2_request import InferRequest, InferRequestDecoder
-from modeldyno.wire.v2_response import InferResponseEncoder
+from modeldyno.wire.v2_response import InferBody, InferResponseEncoder
 from modeldyno.wire.v2_tensors import Buffer
 
 _LOG = logging.getLogger("modeldyno.server")
@@ -52,17 +57,44 @@ class ServedModel:
     """Of the artifact, which tells answers of one file from those of another."""
     open_session: OpenSession | None = None
     """Opens one more in place of one that hangs, on any thread; the server closes it. None: there is no replacement."""
+    probe: Tensors | None = None
+    """Inputs that the model is known to answer: asked of it when its batches fail. None: there are none."""
+
+    def start(self, surroundings: Surroundings) -> "ModelService":
+        """See `modeldyno.server.plane.Served`."""
+        around = surroundings
+        counts = around.metrics.counts_of(self.name, self.version)
+        return ModelService(
+            self, loop=around.loop, clock=around.clock, tally=around.tally, counts=counts, store=around.store
+        )
 
 
 class ModelService:
     """Answers inference requests for one model.
+
+    Args:
+        model: with its open sessions.
+        loop: of the server.
+        clock: of the server.
+        tally: of the server; of a pipeline for its members.
+        counts: of this model; None: of its own, which nobody asks for.
+        store: where several servers keep answers together, if they do.
+        encodes: whether answers have bodies; else they have `outputs` only.
 
     Raises:
         UsageError: the deployment contradicts itself or does not fit the signature.
     """
 
     def __init__(
-        self, model: ServedModel, *, loop: Loop, clock: Clock, tally: Tally, counts: ModelCounts | None = None
+        self,
+        model: ServedModel,
+        *,
+        loop: Loop,
+        clock: Clock,
+        tally: Tally,
+        counts: ModelCounts | None = None,
+        store: Store | None = None,
+        encodes: bool = True,
     ) -> None:
         signature, batching = model.signature, model.deployment.batching
         self.model = model
@@ -73,7 +105,7 @@ class ModelService:
         self._idle_since_ns = 0
         """When an instance was last seen to fall idle."""
         self._decoder = InferRequestDecoder(signature)
-        self._encoder = InferResponseEncoder(model.name, model.version, signature)
+        self._encoder = InferResponseEncoder(model.name, model.version, signature) if encodes else None
         self._is_batched = signature.has_batch_dimension
         self._expected = [
             (spec.name, np.dtype(DATATYPES[spec.datatype]), len(spec.shape), _fixed_sizes(spec.shape))
@@ -94,13 +126,31 @@ class ModelService:
             clock=clock,
             receiver=self,
         )
-        self._counts.count_queued = lambda: self._batcher.queued_calls
+        self._soundness = Soundness(
+            model.name,
+            None if model.probe is None else partial(self._sample, model.probe),
+            ask=self._batcher.ask,
+            withdraw=self._batcher.withdraw,
+            pulses=self._batcher.pulses,
+            succeeded_ns=lambda: self._idle_since_ns,
+            loop=loop,
+            clock=clock,
+        )
         check_caching(model.deployment.cache)
-        self._flights = self._new_flights() if model.deployment.cache.max_bytes else None
+        self._flights = self._new_flights(store) if model.deployment.cache.max_bytes else None
         self._outputs = [spec.name for spec in signature.outputs]
 
-    def _new_flights(self) -> Flights:
-        model = self.model
+    def _new_flights(self, store: Store | None) -> Flights:
+        model, shared = self.model, None
+        if store is not None:
+            shared = SharedAnswers(
+                store,
+                (model.name, model.version),
+                model.signature,
+                ttl_ns=model.deployment.cache.ttl_ns,
+                clock=self._clock,
+                counts=self._counts,
+            )
         return Flights(
             Questions((model.name, model.version, model.digest), model.signature),
             AnswerCache(model.deployment.cache),
@@ -108,17 +158,32 @@ class ModelService:
             host=self,
             clock=self._clock,
             max_following_rows=model.deployment.max_queued_rows,
+            shared=shared,
         )
+
+    def _sample(self, probe: Tensors) -> InferRequest:
+        return self._decoder.decode(*encode_infer_request(probe, self.model.signature))
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the model is not ready; None when it is."""
+        return self._soundness.trouble
 
     @property
     def is_able(self) -> bool:
-        """Whether an instance works: without one the model is not ready."""
-        return self._batcher.is_able
+        """Whether there is no trouble."""
+        return self.trouble is None
 
     @property
     def queued_calls(self) -> int:
         """Accepted requests that wait for an instance; counted when asked."""
         return self._batcher.queued_calls
+
+    @property
+    def in_progress(self) -> int:
+        """Accepted requests that have not ended, and cancelled ones that are still computed; counted when asked."""
+        waiting = 0 if self._flights is None else sum(1 for _ in self._flights.waiting())
+        return self._batcher.in_progress + waiting
 
     def infer(
         self,
@@ -149,6 +214,7 @@ class ModelService:
         reply: Reply,
         deadline_ns: int | None = None,
         visit: Visit | None = None,
+        tenant: str = "",
     ) -> Call | None:
         """Answer a request that fits the signature, by calling `reply` once, now or later.
 
@@ -158,6 +224,7 @@ class ModelService:
             reply: called with the answer, or with why there is none.
             deadline_ns: when the client gives up; the request's own timeout and the server's may come before.
             visit: whose it is, where keys are asked for or requests are written down.
+            tenant: whose it is, where somebody else has asked the visit already.
 
         Returns:
             The call when it was accepted, for `cancel`; None when it was refused, or answered from the cache.
@@ -173,7 +240,7 @@ class ModelService:
             started_ns=started_ns,
             queued_ns=self._clock.now_ns(),
             deadline_ns=deadline_ns,
-            tenant="" if visit is None else visit.tenant,
+            tenant=tenant if visit is None else visit.tenant,
         )
         if self._has_lanes:
             batching = self.model.deployment.batching
@@ -225,10 +292,25 @@ class ModelService:
         """What became of the requests so far, and how long they took."""
         return self._counts.statistics(self.model.name, self.model.version)
 
-    def close(self, until_ns: int) -> None:
-        """End the instances' threads, waiting for them until then; what is left then is lost, and nobody is told."""
-        waiting = () if self._flights is None else self._flights.waiting()
+    def member_statistics(self) -> Sequence[ModelStatistics]:
+        """See `modeldyno.server.plane.Service`: a single model has no members."""
+        return ()
+
+    def close(self, until_ns: int, reason: str = "") -> None:
+        """End the instances' threads, waiting for them until then; what is left then is lost.
+
+        Args:
+            until_ns: on the clock.
+            reason: what the clients are told; empty where there is nobody left to tell.
+        """
+        self._soundness.close()
+        waiting = () if self._flights is None else tuple(self._flights.waiting())
         for call in (*self._batcher.close(until_ns), *waiting):
+            if call.is_over:
+                continue
+            if reason:
+                self.lose(call, reason)
+                continue
             call.is_over = True
             self._tally.lost += 1
             self._counts.count_end("lost", call.started_ns)
@@ -236,12 +318,14 @@ class ModelService:
     def deliver(self, calls: Sequence[Call], computed: Computed) -> None:
         """See `modeldyno.server.batcher.Receiver`."""
         if computed.error is not None:
-            self._fail_batch(calls, computed.error)
+            if not self._soundness.note_failure(calls[0], computed.ended_ns):
+                self._fail_batch(calls, computed.error)
             return
         rows = calls[0].rows if len(calls) == 1 else sum(call.rows for call in calls)
         problem = self._find_defect(computed.outputs, rows)
         if problem:
-            _LOG.error("model %r: %s", self.model.name, problem)
+            if not self._soundness.note_failure(calls[0], computed.ended_ns):
+                _LOG.error("model %r: %s", self.model.name, problem)
             self._fail(calls, Refusal(500, problem))
             return
         if len(calls) == 1:
@@ -263,6 +347,8 @@ class ModelService:
         self._tally.expired += 1
         waited_ms = (self._clock.now_ns() - call.started_ns) / 1e6
         where = "waiting for an instance" if is_queued else "being computed"
+        if call.flight is not None and call.flight.is_waiting(call):
+            where = "waiting for the answer to an equal one"
         self._end(call, Refusal(504, f"the deadline passed after {waited_ms:.3f} ms, the request {where}"), "expired")
         if call.flight is not None:
             call.flight.leave(call)
@@ -291,6 +377,10 @@ class ModelService:
             self._end(call, refusal, "expired")
         else:
             self._fail([call], refusal)
+
+    def note_miss(self, cache_ns: int) -> None:
+        """See `modeldyno.server.cache_flights.Host`."""
+        self._counts.count_miss(cache_ns)
 
     def note_keeping(self, cache_ns: int) -> None:
         """See `modeldyno.server.cache_flights.Host`."""
@@ -346,7 +436,7 @@ class ModelService:
             flight.land(outputs, computed)
 
     def _answer(self, call: Call, outputs: Tensors, computed: Computed, hit: "_Hit | None") -> None:
-        body = self._encoder.encode(call.request, outputs)
+        body = _NO_BODY if self._encoder is None else self._encoder.encode(call.request, outputs)
         encoded_ns = self._clock.now_ns()
         times = ServerTimes(
             call.queued_ns - call.started_ns,
@@ -361,7 +451,7 @@ class ModelService:
         call.is_over = True
         self._tally.answered += 1
         try:
-            call.reply(Answer(body, times))
+            call.reply(Answer(body, times, outputs))
         finally:
             write_ns = self._clock.now_ns() - encoded_ns
             if hit is None:
@@ -417,6 +507,7 @@ class _Hit(NamedTuple):
     """In the cache; else it waited for the other."""
 
 
+_NO_BODY = InferBody(b"", None)
 _NO_MEMORY = Refusal(503, "there was not enough memory for this request; try again later", 1)
 
 

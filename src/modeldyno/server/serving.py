@@ -7,25 +7,23 @@ import signal
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING
-
-import msgspec
 
 from modeldyno.clock import Clock
 from modeldyno.records.server import ServerAccount, ServerSettings
+from modeldyno.server.cache_redis import check_sharing, redis_store
+from modeldyno.server.doors import Door, DoorName, doors_of
 from modeldyno.server.exchange import Handler
 from modeldyno.server.guard import GuardedRouter
-from modeldyno.server.http1 import Listener, new_loop
+from modeldyno.server.lifecycle import Lifecycle, ModelControl, ModelSource
+from modeldyno.server.listening import ConnectionListener, new_loop
+from modeldyno.server.log_switch import LogSwitch
 from modeldyno.server.metrics_routes import MetricsRouter
 from modeldyno.server.metrics_slots import MetricsSlots
-from modeldyno.server.plane import Plane
+from modeldyno.server.plane import Plane, Served
 from modeldyno.server.protection import Protection
 from modeldyno.server.routes import Router
 from modeldyno.server.service import ServedModel
-from modeldyno.server.tls import HTTP1, HTTP2, Certificates
-
-if TYPE_CHECKING:
-    from modeldyno.server.grpc import GrpcListener
+from modeldyno.server.tls import Certificates
 
 _LOG = logging.getLogger("modeldyno.server")
 
@@ -33,7 +31,7 @@ __all__ = ["ServedModel", "Server", "serve"]
 
 
 def serve(
-    models: Sequence[ServedModel],
+    models: Sequence[Served],
     settings: ServerSettings,
     *,
     clock: Clock,
@@ -41,6 +39,7 @@ def serve(
     protection: Protection | None = None,
     on_grpc_ready: Callable[[str], None] = lambda _url: None,
     slots: MetricsSlots | None = None,
+    source: ModelSource | None = None,
 ) -> ServerAccount:
     """Serve the models until SIGTERM or SIGINT, then answer what was accepted and return.
 
@@ -54,72 +53,78 @@ def serve(
         protection: keys and audit; the caller enters and leaves it.
         on_grpc_ready: called with the URL of gRPC before `on_ready`, if the settings have a port for it.
         slots: where the processes of one server leave their counts for each other; None for a single process.
+        source: of further models, which are opened and closed here, and can be loaded anew and unloaded.
 
     Raises:
         UsageError: the address cannot be listened on.
         InputError: the files for TLS are not what they should be.
     """
-    server = Server(models, settings, clock=clock, protection=protection, slots=slots)
+    server = Server(models, settings, clock=clock, protection=protection, slots=slots, source=source)
 
     def announce(url: str) -> None:
-        if server.grpc_url:
-            on_grpc_ready(server.grpc_url)
+        if "grpc" in server.urls:
+            on_grpc_ready(server.urls["grpc"])
         on_ready(url)
 
     return server.run(announce, signals=(signal.SIGTERM, signal.SIGINT))
 
 
 class Server:
-    """`serve` in parts: `run` blocks its thread, `stop` ends it from any other."""
+    """`serve` in parts: `run` blocks its thread, `stop` ends it from any other.
+
+    Args:
+        models: see `serve`.
+        settings: see `serve`.
+        clock: see `serve`.
+        protection: see `serve`.
+        slots: see `serve`.
+        source: see `serve`.
+        accepts: whether it listens itself; else its `listeners` adopt what another process has accepted.
+    """
 
     def __init__(
         self,
-        models: Sequence[ServedModel],
+        models: Sequence[Served],
         settings: ServerSettings,
         *,
         clock: Clock,
         protection: Protection | None = None,
         slots: MetricsSlots | None = None,
+        source: ModelSource | None = None,
+        accepts: bool = True,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._deadline_ns = 0
-        self._loop = new_loop()
+        self.loop = new_loop()
+        """What everything of the server runs on."""
         self._ended = asyncio.Event()
-        self._plane = Plane(models, loop=self._loop, clock=clock, slots=slots)
+        self._store = redis_store(settings, loop=self.loop, clock=clock)
+        self._plane = Plane(models, loop=self.loop, clock=clock, slots=slots, store=self._store)
+        self.lifecycle = (
+            None if source is None else Lifecycle(self._plane, source, loop=self.loop, clock=clock, settings=settings)
+        )
+        """Loads and unloads models in this process; None where there is no source of them."""
+        self.control: ModelControl | None = self.lifecycle
+        """What those who load and unload are answered by."""
         self._guard = None if protection is None else protection.guard
         self._certificates = None if settings.tls is None else Certificates(settings.tls)
-        self._undrained: set[str] = set()
-        self._listener = self._new_listener("main", settings)
-        self._admin_listener: Listener | None = None
-        self.admin_url = ""
-        """Where administration is answered; empty where nowhere."""
-        if settings.admin_port is not None:
-            admin = msgspec.structs.replace(settings, host=settings.admin_host, port=settings.admin_port)
-            self._admin_listener = self._new_listener("admin", admin)
-        self._metrics_listener: Listener | None = None
-        self.metrics_url = ""
-        """Where metrics are answered when not on the main port."""
-        if settings.metrics_port is not None:
-            own = msgspec.structs.replace(settings, port=settings.metrics_port)
-            self._metrics_listener = self._new_listener("metrics", own)
-        self._grpc_listener = self._new_grpc_listener() if settings.grpc_port is not None else None
-        self.grpc_url = ""
-        """Where gRPC is answered; empty where nowhere."""
+        self._accepts = accepts
+        self._doors = doors_of(settings)
+        self._undrained: set[str] = {door.name for door in self._doors}
+        self.listeners = {door.name: self._new_listener(door) for door in self._doors}
+        """By the door at which their connections come."""
+        self.urls: dict[DoorName, str] = {}
+        """Where each door is, once it is listened on."""
 
-    def _new_listener(self, name: str, settings: ServerSettings) -> Listener:
-        self._undrained.add(name)
-        tls = None if self._certificates is None else self._certificates.context(HTTP1)
-        drained = partial(self._finish, name)
-        return Listener(settings, loop=self._loop, clock=self._clock, on_drained=drained, tls=tls)
-
-    def _new_grpc_listener(self) -> "GrpcListener":
-        from modeldyno.server.grpc import GrpcListener  # protobuf takes 10 MB, which a server of HTTP alone can spare
-
-        self._undrained.add("grpc")
-        tls = None if self._certificates is None else self._certificates.context(HTTP2)
-        drained = partial(self._finish, "grpc")
-        return GrpcListener(self._settings, loop=self._loop, clock=self._clock, on_drained=drained, tls=tls)
+    def _new_listener(self, door: Door) -> ConnectionListener:
+        return door.new_listener(
+            self._settings,
+            loop=self.loop,
+            clock=self._clock,
+            on_drained=partial(self._finish, door.name),
+            certificates=self._certificates,
+        )
 
     def _finish(self, name: str) -> None:
         """One of the listeners has drained; the last ends the server."""
@@ -133,13 +138,19 @@ class Server:
         Raises:
             UsageError: the address cannot be listened on.
         """
-        asyncio.set_event_loop(self._loop)
+        asyncio.set_event_loop(self.loop)
         try:
-            self._loop.run_until_complete(self._run(on_ready, signals))
+            if self.lifecycle is not None:
+                self.lifecycle.open_first(skip_broken=self._settings.skip_broken)
+            self.loop.run_until_complete(self._run(on_ready, signals))
         finally:
+            if self._store is not None:
+                self.loop.run_until_complete(self._store.close())
             self._plane.close(self._deadline_ns)
+            if self.lifecycle is not None:
+                self.lifecycle.close(self._deadline_ns)
             asyncio.set_event_loop(None)
-            self._loop.close()
+            self.loop.close()
         account = self._plane.tally.account()
         if account.unaccounted:
             _LOG.error("a defect of the server: it is not known what became of %d requests", account.unaccounted)
@@ -150,36 +161,43 @@ class Server:
             url = await self._listen()
         except BaseException:
             # uvloop does not end while anything listens.
-            self._drain()
-            self._drain()
+            self.drain()
+            self.drain()
             await asyncio.sleep(0)
             raise
         # Within the running loop: a signal that uvloop gets before it runs is lost.
         for number in signals:
-            self._loop.add_signal_handler(number, self._drain)
+            self.loop.add_signal_handler(number, self.drain)
         if self._certificates is not None and signals:
-            self._loop.add_signal_handler(signal.SIGHUP, self._certificates.renew)
+            self.loop.add_signal_handler(signal.SIGHUP, self.renew_certificates)
         on_ready(url)
         await self._ended.wait()
 
     async def _listen(self) -> str:
-        url = await self._listener.listen(self._guarded(opens_admin=False))
-        if self._admin_listener is not None:
-            self.admin_url = await self._admin_listener.listen(self._guarded(opens_admin=True))
-        if self._metrics_listener is not None:
-            router = self._behind_guard(MetricsRouter(self._plane.metrics))
-            self.metrics_url = await self._metrics_listener.listen(router)
+        if self._store is not None:
+            check_sharing(self._plane)
+            self._store.start()
+        for door in self._doors:
+            listener, router = self.listeners[door.name], self._router(door)
+            if self._accepts:
+                port = await listener.listen(router, option=door.option)
+                self.urls[door.name] = door.url(port, is_encrypted=self._certificates is not None)
+            else:
+                listener.open(router)
         self._plane.metrics.start()
-        if self._grpc_listener is not None:
-            self.grpc_url = await self._grpc_listener.listen(
-                self._guarded(opens_admin=False), self._settings.grpc_port or 0
-            )
-        return url
+        return self.urls.get("main", "")
 
-    def _guarded(self, *, opens_admin: bool) -> Handler:
-        has_metrics = self._metrics_listener is None
+    def _router(self, door: Door) -> Handler:
+        if door.name == "metrics":
+            return self._behind_guard(MetricsRouter(self._plane.metrics))
         return self._behind_guard(
-            Router(self._plane, version=version("modeldyno"), opens_admin=opens_admin, has_metrics=has_metrics)
+            Router(
+                self._plane,
+                version=version("modeldyno"),
+                opens_admin=door.opens_admin,
+                has_metrics="metrics" not in self.listeners,
+                control=self.control,
+            )
         )
 
     def _behind_guard(self, router: Handler) -> Handler:
@@ -188,17 +206,34 @@ class Server:
     def stop(self) -> None:
         """Begin to drain; a second time, end at once. Does nothing when the server has ended."""
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._drain)
+            self.loop.call_soon_threadsafe(self.drain)
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
+        """The same, on the thread of the loop."""
         # A second call does not wait: neither for answers nor for threads.
         first = self._plane.is_ready
         self._deadline_ns = self._clock.now_ns() + (self._settings.drain_timeout_ns if first else 0)
         self._plane.is_ready = False
-        self._listener.drain()
-        if self._admin_listener is not None:
-            self._admin_listener.drain()
-        if self._metrics_listener is not None:
-            self._metrics_listener.drain()
-        if self._grpc_listener is not None:
-            self._grpc_listener.drain()
+        if self.lifecycle is not None:
+            self.lifecycle.stop()
+        for listener in self.listeners.values():
+            listener.drain()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether new requests are welcome, and all models answer."""
+        return self._plane.is_ready and all(service.is_able for service in self._plane)
+
+    @property
+    def log(self) -> LogSwitch:
+        """What this process logs."""
+        return self._plane.log
+
+    def renew_certificates(self) -> None:
+        """Read certificate and key again, where there are any."""
+        if self._certificates is not None:
+            self._certificates.renew()
+
+    def account(self) -> ServerAccount:
+        """What became of the requests so far; those on their way are unaccounted."""
+        return self._plane.tally.account()

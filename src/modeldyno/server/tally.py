@@ -1,5 +1,9 @@
 """Counting what becomes of the requests."""
 
+from collections.abc import Iterable
+
+import msgspec
+
 from modeldyno.records.server import ServerAccount
 
 
@@ -26,3 +30,16 @@ class Tally:
             lost=self.lost,
             refused=self.refused,
         )
+
+
+def settled(account: ServerAccount) -> ServerAccount:
+    """The account of a process that is gone: what was on its way there is lost."""
+    return msgspec.structs.replace(account, lost=account.lost + account.unaccounted)
+
+
+def add_accounts(accounts: Iterable[ServerAccount]) -> ServerAccount:
+    """The sum, such as of the processes of one server."""
+    listed = list(accounts)
+    return ServerAccount(
+        **{name: sum(getattr(one, name) for one in listed) for name in ServerAccount.__struct_fields__}
+    )

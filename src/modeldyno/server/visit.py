@@ -1,7 +1,7 @@
 """One request of somebody: what it may use, and what is written down when it ends."""
 
 from modeldyno.server.account import Account
-from modeldyno.server.audit import AuditLog, Entry
+from modeldyno.server.audit import AuditLog
 from modeldyno.server.call import Refusal
 from modeldyno.server.gate import Gate
 from modeldyno.server.rights import Right
@@ -18,7 +18,7 @@ class Visit:
         payload: the request's body.
     """
 
-    __slots__ = ("_account", "_audit", "_gate", "_has_ended", "_payload", "_right", "_rows")
+    __slots__ = ("_account", "_audit", "_gate", "_has_ended", "_payload", "_right", "_rows", "tenant")
 
     def __init__(
         self,
@@ -35,18 +35,18 @@ class Visit:
         self._payload = payload
         self._rows = 0
         self._has_ended = False
-
-    @property
-    def tenant(self) -> str:
+        self.tenant = "" if account is None else account.id
         """The id of the key; empty where no keys are asked for."""
-        return "" if self._account is None else self._account.key.id
 
     def reserve(self, rows: int) -> Refusal | None:
         """Let the decoded request pass under the key's limits, or say why not."""
-        if self._account is not None and self._gate is not None:
-            refusal = self._gate.reserve(self._account, rows)
-            if refusal is not None:
-                return refusal
+        account = self._account
+        if account is not None:
+            if account.is_limited and self._gate is not None:
+                refusal = self._gate.limit(account, rows)
+                if refusal is not None:
+                    return refusal
+            account.reserved_rows += rows
         self._rows = rows
         return None
 
@@ -55,8 +55,9 @@ class Visit:
         if self._has_ended:
             return
         self._has_ended = True
-        if self._account is not None and self._rows:
-            self._account.settle(self._rows, was_answered=status < 400)
-        if self._audit is not None:
-            self._audit.note(Entry(self.tenant, self._right, self._payload, status, self._rows))
+        account, audit, rows = self._account, self._audit, self._rows
+        if account is not None and rows:
+            account.settle(rows, was_answered=status < 400)
+        if audit is not None:
+            audit.note(self.tenant, self._right, self._payload, status, rows)
         self._payload = b""

@@ -1,4 +1,4 @@
-"""A bundle that is ready in a blink: its model answers what it is asked."""
+"""A bundle that is ready in a blink: its model answers what it is asked, or a multiple of it."""
 
 from pathlib import Path
 
@@ -8,15 +8,22 @@ from modeldyno.records.bundle import Bundle, Sample, Samples
 from modeldyno.records.deployment import Deployment
 from modeldyno.records.files import digest_file
 from modeldyno.records.signature import Signature, TensorSpec
-from modeldyno.testing.models import write_echo_onnx
+from modeldyno.testing.models import write_echo_onnx, write_scaled_onnx
 
 FLOAT = 1
 """`onnx.TensorProto.FLOAT`."""
 
 
-def write_echo_bundle(directory: Path, *, name: str = "echo") -> Path:
-    """Write a bundle whose model gives its two features back, and return its directory."""
-    source = write_echo_onnx(directory.with_name(f"{name}.onnx"), FLOAT)
+def write_echo_bundle(
+    directory: Path, *, name: str = "echo", version: str = "1", factor: float = 1, force: bool = False
+) -> Path:
+    """Write a bundle whose model gives its two features back, times `factor`, and return its directory."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    source = directory.with_name(f"{name}.onnx")
+    if factor == 1:
+        write_echo_onnx(source, FLOAT)
+    else:
+        write_scaled_onnx(source, factor)
     signature = Signature(
         inputs=(TensorSpec(name="x", datatype="FP32", shape=("batch", 2)),),
         outputs=(TensorSpec(name="y", datatype="FP32", shape=("batch", 2)),),
@@ -31,14 +38,15 @@ def write_echo_bundle(directory: Path, *, name: str = "echo") -> Path:
         size_bytes=size, parent_digest=None, signature=signature,
     )  # fmt: skip
     bundle = Bundle(
-        tool_version="0", created_at="2026-01-01T00:00:00+00:00", name=name, task="regression", signature=signature,
+        tool_version="0", created_at="2026-01-01T00:00:00+00:00", name=name, version=version, task="regression",
+        signature=signature,
         deployment=Deployment(artifact="original", runtime="onnxruntime"), artifact=artifact, origin=model, files={},
         build_cpu_flags=(),
     )  # fmt: skip
     samples = Samples(
-        samples=(Sample(inputs={"x": [[1.0, 2.0]]}, outputs={"y": [[1.0, 2.0]]}),),
+        samples=(Sample(inputs={"x": [[1.0, 2.0]]}, outputs={"y": [[factor, 2.0 * factor]]}),),
         relative_tolerance=1e-3,
         absolute_tolerance=1e-4,
     )
-    write_bundle(directory, bundle, artifact=source, samples=samples, datasheet=None)
+    write_bundle(directory, bundle, artifact=source, samples=samples, datasheet=None, force=force)
     return directory

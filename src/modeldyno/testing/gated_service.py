@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from modeldyno.protocols import Tensors
 from modeldyno.records.deployment import Batching, Cache, Deployment
 from modeldyno.records.signature import Signature
+from modeldyno.server.cache_shared import Store
 from modeldyno.server.call import Answer, Call, Refusal
 from modeldyno.server.instance import Instance
 from modeldyno.server.service import ModelService, ServedModel
@@ -83,6 +84,8 @@ class GatedService:
         signature: Signature | None = None,
         compute: Compute = sum_rows,
         opens_more: bool = False,
+        store: Store | None = None,
+        probe: Tensors | None = None,
     ) -> None:
         self.clock = ManualClock(10**9)
         self.loop = ManualLoop(self.clock)
@@ -99,8 +102,9 @@ class GatedService:
             sessions=first,
             deployment=deployment or gated_deployment(),
             open_session=self.open_session if opens_more else None,
+            probe=probe,
         )
-        self.service = ModelService(model, loop=self.loop, clock=self.clock, tally=self.tally)
+        self.service = ModelService(model, loop=self.loop, clock=self.clock, tally=self.tally, store=store)
         self.asked: list[Asked] = []
 
     def open_session(self) -> GatedSession:

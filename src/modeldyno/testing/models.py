@@ -104,6 +104,21 @@ def write_echo_onnx(path: Path, element_type: int, shape: tuple[int | str | None
     return path
 
 
+def write_scaled_onnx(path: Path, factor: float) -> Path:
+    """An ONNX model `y = factor x` of FP32 [batch, 2]."""
+    from onnx import TensorProto, helper, save
+
+    graph = helper.make_graph(
+        [helper.make_node("Mul", ["x", "factor"], ["y"], name="scale")],
+        "scaled",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 2])],
+        [helper.make_tensor("factor", TensorProto.FLOAT, [], [factor])],
+    )
+    save(_model(graph), str(path))
+    return path
+
+
 def write_dense_onnx(path: Path, *, width: int = 256, layers: int = 4, seed: int = 0) -> Path:
     """An ONNX model of `layers` square MatMul and Relu of FP32 [batch, width]: work enough to be seen computing."""
     from onnx import TensorProto, helper, numpy_helper, save

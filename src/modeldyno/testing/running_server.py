@@ -11,11 +11,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from modeldyno.clock import SystemClock
+from modeldyno.clock import Clock, SystemClock
 from modeldyno.protocols import Tensors
 from modeldyno.records.deployment import Batching, Cache, Deployment
 from modeldyno.records.server import ServerAccount, ServerSettings
 from modeldyno.records.signature import Signature
+from modeldyno.server.model_source import ModelSource
 from modeldyno.server.protection import Protection
 from modeldyno.server.serving import ServedModel, Server
 from modeldyno.testing.sessions import FunctionSession, sum_rows, sum_signature
@@ -58,8 +59,15 @@ def make_model(  # noqa: PLR0913 - what a test does not care about has a default
 class RunningServer:
     """A server in a thread; leaving the block drains it and keeps its account."""
 
-    def __init__(self, *models: ServedModel, settings: ServerSettings, protection: Protection | None = None) -> None:
-        self._server = Server(models, settings, clock=SystemClock(), protection=protection)
+    def __init__(
+        self,
+        *models: ServedModel,
+        settings: ServerSettings,
+        protection: Protection | None = None,
+        clock: Clock | None = None,
+        source: ModelSource | None = None,
+    ) -> None:
+        self._server = Server(models, settings, clock=clock or SystemClock(), protection=protection, source=source)
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.url = ""
@@ -111,17 +119,22 @@ class RunningServer:
     @property
     def grpc_address(self) -> str:
         """Host and port of the gRPC side, when the settings have a `grpc_port`."""
-        return self._server.grpc_url.partition("://")[2]
+        return self._server.urls["grpc"].partition("://")[2]
 
     @property
     def metrics_url(self) -> str:
         """Where metrics are answered when the settings have a `metrics_port`."""
-        return self._server.metrics_url
+        return self._server.urls["metrics"]
 
     @property
     def admin_url(self) -> str:
-        """Where administration is answered; empty where nowhere."""
-        return self._server.admin_url
+        """Where administration is answered when the settings have an `admin_port`."""
+        return self._server.urls["admin"]
+
+    @property
+    def admin_grpc_address(self) -> str:
+        """Host and port where administration is answered over gRPC, when the settings have an `admin_grpc_port`."""
+        return self._server.urls["admin-grpc"].partition("://")[2]
 
     def connect(self) -> "Client":
         """A new connection."""
@@ -129,8 +142,13 @@ class RunningServer:
 
     def connect_to(self, url: str) -> "Client":
         """A new connection to another listener of the server."""
-        host, port = url.removeprefix("http://").rsplit(":", 1)
-        return Client(socket.create_connection((host, int(port)), timeout=30))
+        return connect_to(url)
+
+
+def connect_to(url: str) -> "Client":
+    """A new connection to a server."""
+    host, port = url.removeprefix("http://").rsplit(":", 1)
+    return Client(socket.create_connection((host, int(port)), timeout=30))
 
 
 class HttpReply(msgspec.Struct, frozen=True):

@@ -1,5 +1,7 @@
 """HTTP/1.1 requests out of a stream of bytes (RFC 9112), within limits."""
 
+from typing import NamedTuple
+
 import httptools
 import msgspec
 
@@ -35,11 +37,32 @@ class HttpRequest(msgspec.Struct, frozen=True, gc=False):
     """Whether the client will read a further answer on this connection."""
 
 
+class _KnownHead(NamedTuple):
+    """A head that was parsed, and what it says."""
+
+    head: bytes
+    size: int
+    """Of the whole request."""
+    method: bytes
+    target: bytes
+    headers: dict[bytes, bytes]
+
+
+_LONGEST_KNOWN_HEAD = 4096
+_MOST_KNOWN_HEADS = 16
+"""Learned in the life of a connection, one after the other, so that a client that never repeats itself costs little."""
+_TELLS_MORE = (b"content-encoding", b"expect", b"transfer-encoding", b"upgrade")
+"""Headers with which the body is not simply what follows the head, even where it is as long."""
+
+
 class RequestReader:
     """A stream of bytes in, whole requests out.
 
     After `feed`, look at `error`: when it is set the stream cannot be read further, although the requests
     returned before it are sound.
+
+    A client repeats the head of its requests to the byte. So the last head is remembered, and a piece of data that is
+    the same head with as much behind it is a request without being parsed again: it would be parsed to the same.
     """
 
     def __init__(self, limits: RequestLimits) -> None:
@@ -53,6 +76,11 @@ class RequestReader:
         self._expander: Expander | None = None
         self._in_head = False
         self._head_bytes = 0
+        """Since the head began, or since the piece did in which it began."""
+        self._others_bytes = 0
+        """Of `_head_bytes`: how many at most belong to requests before."""
+        self._known: _KnownHead | None = None
+        self._learned = 0
         self.error: WireError | None = None
         self.is_reading = False
         """Whether a request has begun and not ended."""
@@ -60,18 +88,55 @@ class RequestReader:
         """Whether the client waits for `100 Continue` before it sends the body; whoever sends it resets this."""
 
     def feed(self, data: bytes) -> list[HttpRequest]:
-        """The requests that `data` completed, in order."""
+        """The requests that `data` completed, in order; their headers may be an earlier one's, and are to be read."""
+        known, begins_here = self._known, not self.is_reading and self.error is None
+        if known is not None and begins_here and len(data) == known.size and data.startswith(known.head):
+            body = data[len(known.head) :]
+            return [HttpRequest(known.method, known.target, known.headers, body, keep_alive=True)]
         completed: list[HttpRequest] = []
         self._completed = completed
-        self._head_bytes += len(data)
+        whole, size = data, len(data)
+        self._head_bytes += size
         while data and self.error is None:
             data = self._parse(data)
-        if self.is_reading and self._in_head:
-            if self._head_bytes > self._limits.max_head_bytes and self.error is None:
+        if self.error is not None:
+            self._forget(self.error)
+        elif self.is_reading and self._in_head:
+            if completed:
+                self._head_bytes = self._others_bytes = size
+            elif self._head_bytes == size:
+                self._others_bytes = 0
+            if self._head_bytes - self._others_bytes > self._limits.max_head_bytes:
                 self.error = self._head_too_long()
         else:
             self._head_bytes = 0
+            if completed and not completed[-1].keep_alive:
+                self._known = None  # nothing is read behind a last request
+            elif begins_here and len(completed) == 1 and self._learned < _MOST_KNOWN_HEADS:
+                self._learn(whole, completed[0])
         return completed
+
+    def _learn(self, data: bytes, request: HttpRequest) -> None:
+        """Remember the head of `data` if `data` is just this request, and its head alone says so."""
+        headers, body = request.headers, request.body
+        length = data.find(b"\r\n\r\n") + 4
+        if (
+            length + len(body) == len(data)
+            and length <= _LONGEST_KNOWN_HEAD
+            and not self.is_reading
+            and headers.get(b"content-length") == b"%d" % len(body)
+            and not any(name in headers for name in _TELLS_MORE)
+        ):
+            self._learned += 1
+            self._known = _KnownHead(data[:length], len(data), request.method, request.target, headers)
+
+    def _forget(self, problem: WireError) -> None:
+        """Let go of the request that cannot be read on; the connection may stay for a while."""
+        self._body = b""
+        self._headers = {}
+        self._expander = None
+        # Its frames hold this reader, whose error it is: a circle that the garbage collector may find late.
+        problem.__traceback__ = None
 
     def close(self) -> None:
         """Break the reference cycle with the parser, so that the memory is free at once."""

@@ -1,13 +1,18 @@
 """The other documents of the Open Inference Protocol v2: errors, health, metadata and the model index."""
 
 from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from modeldyno.records.signature import Signature, TensorSpec
+from modeldyno.wire.errors import WireError
 
+CONTROL_EXTENSIONS = ("model_repository", "model_repository(unload_dependents)")
+"""Of a server that loads and unloads."""
 EXTENSIONS = (
     "classification",
+    *CONTROL_EXTENSIONS,
     "schedule_policy",
     "model_configuration",
     "binary_tensor_data",
@@ -17,8 +22,7 @@ EXTENSIONS = (
 )
 """Names of Triton's (src/server.cc of triton-inference-server/core), in its order.
 
-`model_repository` is not among them: the index is answered, but nothing can be loaded or unloaded. Nor is `trace`: its
-settings are answered, but say that nothing is traced, and cannot be changed.
+`trace` is not among them: its settings are answered, but say that nothing is traced, and cannot be changed.
 """
 
 _LONGEST_ERROR = 2000
@@ -34,9 +38,26 @@ def encode_error(message: str) -> bytes:
     return msgspec.json.encode({"error": message})
 
 
-def encode_server_metadata(name: str, version: str) -> bytes:
-    """The answer to `GET v2`."""
-    return msgspec.json.encode({"name": name, "version": version, "extensions": EXTENSIONS})
+class ModelState(NamedTuple):
+    """One version of one model, in the words of Triton's model repository extension."""
+
+    name: str
+    version: str
+    """Empty where no version is there."""
+    state: Literal["READY", "LOADING", "UNLOADING", "UNAVAILABLE"]
+    reason: str
+    """Why it is not ready."""
+
+
+def may_be_asked(state: object) -> bool:
+    """Whether a model of this state in a server's index can answer; many servers tell no state."""
+    return state in (None, "", "UNKNOWN", "READY")
+
+
+def encode_server_metadata(name: str, version: str, *, is_controlled: bool = False) -> bytes:
+    """The answer to `GET v2`; `is_controlled`: models can be loaded and unloaded."""
+    extensions = [one for one in EXTENSIONS if is_controlled or one not in CONTROL_EXTENSIONS]
+    return msgspec.json.encode({"name": name, "version": version, "extensions": extensions})
 
 
 def encode_model_ready(name: str, *, ready: bool) -> bytes:
@@ -61,7 +82,30 @@ def _describe(specs: Iterable[TensorSpec]) -> list[dict[str, object]]:
     return [{"name": spec.name, "datatype": spec.datatype, "shape": spec.wire_shape} for spec in specs]
 
 
-def encode_index(models: Iterable[tuple[str, str]], *, ready: bool) -> bytes:
-    """The answer to `POST v2/repository/index`: name and version of each model, and its state."""
-    state = {"state": "READY", "reason": ""} if ready else {"state": "UNAVAILABLE", "reason": "shutting down"}
-    return msgspec.json.encode([{"name": name, "version": version, **state} for name, version in models])
+def encode_index(models: Iterable[ModelState]) -> bytes:
+    """The answer to `POST v2/repository/index`."""
+    return msgspec.json.encode([model._asdict() for model in models])
+
+
+def check_change(verb: Literal["load", "unload"], body: bytes | bytearray) -> None:
+    """Check the request to load or unload a model; there is nothing in it that has to be known.
+
+    Raises:
+        WireError: it is no such request, or asks for what is not offered.
+    """
+    try:
+        parameters = msgspec.json.decode(body, type=_Change).parameters if body.strip(b" \t\r\n") else {}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
+        raise WireError(f"not a valid {verb} request: {problem}") from problem
+    for name in parameters:
+        if name == "config" or name.startswith("file:"):
+            raise WireError(
+                f"the parameter {name!r} is not offered: a model is loaded as its bundle says, whose files are checked"
+            )
+        if verb == "load" or name != "unload_dependents":
+            known = "none is known" if verb == "load" else "only 'unload_dependents' is known"
+            raise WireError(f"unknown parameter {name!r} of {verb}; {known}")
+
+
+class _Change(msgspec.Struct):
+    parameters: dict[str, bool | int | float | str] = {}

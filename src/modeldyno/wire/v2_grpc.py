@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from modeldyno.protocols import Tensors
 from modeldyno.records.signature import DATATYPES, Signature, TensorSpec
 from modeldyno.wire.errors import WireError
+from modeldyno.wire.v2_documents import may_be_asked
 from modeldyno.wire.v2_messages import message_class
 from modeldyno.wire.v2_tensors import decode_binary, encode_binary
 
@@ -133,12 +134,13 @@ def encode_index_request() -> bytes:
 
 
 def decode_index(message: bytes) -> list[str]:
-    """Names of the models in a `RepositoryIndexResponse`, sorted.
+    """Names of the models in a `RepositoryIndexResponse` that can be asked, sorted.
 
     Raises:
         WireError: it is none.
     """
-    return sorted({str(model.name) for model in _parse("RepositoryIndexResponse", message).models})
+    models = _parse("RepositoryIndexResponse", message).models
+    return sorted({str(model.name) for model in models if may_be_asked(model.state)})
 
 
 def _parse(name: str, message: bytes) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from modeldyno.records.deployment import Batching, Deployment, Lane
+from modeldyno.records.pipeline import Node
 from modeldyno.records.signature import Signature, TensorSpec
 
 
@@ -41,6 +42,34 @@ def model_config(
     if is_batched and deployment.batching.max_rows > 1:
         config["dynamic_batching"] = _describe_batching(deployment.batching)
     return config
+
+
+def pipeline_config(
+    name: str, *, platform: str, signature: Signature, graph: Node, max_rows: int
+) -> dict[str, Any]:
+    """The document of a pipeline, whose graph is a parameter.
+
+    It says nothing of `ensemble_scheduling`: clients such as perf_analyzer look the steps of that up by name, and the
+    members of a pipeline are not served by themselves; nor has the message a word for a cascade.
+
+    Args:
+        name: of the pipeline.
+        platform: as in its metadata.
+        signature: what it takes and gives.
+        graph: what feeds what.
+        max_rows: the largest batch that all members take.
+    """
+    is_batched = signature.has_batch_dimension
+    return {
+        "name": name,
+        "platform": platform,
+        "backend": "",
+        "max_batch_size": max_rows if is_batched else 0,
+        "input": [_describe(spec, is_batched=is_batched) for spec in signature.inputs],
+        "output": [_describe(spec, is_batched=is_batched) for spec in signature.outputs],
+        "model_transaction_policy": {"decoupled": False},
+        "parameters": {"graph": {"string_value": msgspec.json.encode(graph).decode()}},
+    }
 
 
 def encode_model_config(config: dict[str, Any]) -> bytes:

@@ -41,30 +41,37 @@ class InferResponseEncoder:
             WireError: an output cannot be put in JSON.
         """
         wishes, datatypes = request.wishes, self._datatypes
-        shapes, contents, is_binary = [], [], []
+        shapes, contents, tensors = [], [], []
         for name, binary, classes in wishes:
             array, datatype = outputs[name], datatypes[name]
             if classes:
                 array, datatype = top_classes(array, classes, is_batched=self._is_batched), "BYTES"
             shapes.append(array.shape)
-            contents.append(encode_binary(array, datatype) if binary else encode_json(array, datatype))
-            is_binary.append(binary)
-        identity = b"" if request.id is None else b',"id":' + msgspec.json.encode(request.id)
-        if all(is_binary):
-            sizes = map(len, contents)
-            key = (wishes, *shapes, *sizes)
-            described = self._known.get(key)
-            if described is None:
-                described = self._described(wishes, shapes, contents)
-                if len(self._known) >= _KNOWN_HEADERS:
-                    self._known.clear()
-                self._known[key] = described
+            content = encode_binary(array, datatype) if binary else encode_json(array, datatype)
+            contents.append(content)
+            if binary:
+                tensors.append(content)
+        described = self._prefix
+        if request.id is not None:
+            described = b'%b,"id":%b' % (described, msgspec.json.encode(request.id))
+        if not tensors:
+            return InferBody(described + self._described(wishes, shapes, contents), None)
+        if len(tensors) == len(contents):
+            described += self._recall(wishes, shapes, contents)
         else:
+            described += self._described(wishes, shapes, contents)
+        return InferBody(b"".join((described, *tensors)), len(described))
+
+    def _recall(self, wishes: tuple[OutputWish, ...], shapes: list[tuple[int, ...]], contents: list[bytes]) -> bytes:
+        """What is said of tensors that are all binary, which is the same as long as their shapes and sizes are."""
+        key = (wishes, *shapes, *map(len, contents))
+        described = self._known.get(key)
+        if described is None:
             described = self._described(wishes, shapes, contents)
-        length = len(self._prefix) + len(identity) + len(described)
-        tensors = [content for content, binary in zip(contents, is_binary, strict=True) if binary]
-        body = b"".join((self._prefix, identity, described, *tensors))
-        return InferBody(body, length if any(is_binary) else None)
+            if len(self._known) >= _KNOWN_HEADERS:
+                self._known.clear()
+            self._known[key] = described
+        return described
 
     def _described(
         self,

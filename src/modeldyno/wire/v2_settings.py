@@ -23,6 +23,8 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     log_format: Literal["default"] = "default"
 
 
+_HIGHEST_LEVEL = 2**32 - 1
+"""As the message of gRPC has it."""
 _UNTRACED = {
     "trace_level": ["OFF"],
     "trace_rate": "1000",
@@ -50,8 +52,8 @@ def decode_log_update(settings: LogSettings, body: bytes | bytearray) -> LogSett
         updated = msgspec.convert(merged, LogSettings)
     except msgspec.ValidationError as problem:
         raise WireError(f"not a valid update of the log settings: {problem}") from problem
-    if updated.log_verbose_level < 0:
-        raise WireError(f"log_verbose_level is {updated.log_verbose_level}; it begins at 0")
+    if not 0 <= updated.log_verbose_level <= _HIGHEST_LEVEL:
+        raise WireError(f"log_verbose_level is {updated.log_verbose_level}; it goes from 0 to {_HIGHEST_LEVEL}")
     return updated
 
 

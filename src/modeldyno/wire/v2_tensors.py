@@ -49,7 +49,7 @@ def decode_binary(datatype: str, shape: Sequence[int], buffer: Buffer, start: in
         # Any byte but 0 is true; NumPy's bool must be 0 or 1.
         truths: NDArray[np.generic] = (np.frombuffer(buffer, np.uint8, count, start) != 0).reshape(shape)
         return truths
-    array = np.frombuffer(buffer, dtype, count, start).reshape(shape)
+    array: NDArray[np.generic] = np.ndarray(shape, dtype, buffer, start)
     return array if array.flags.aligned else array.copy()
 
 

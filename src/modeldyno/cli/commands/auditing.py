@@ -5,18 +5,28 @@ import argparse
 from modeldyno.cli.terminal import Terminal
 from modeldyno.errors import ExitCode
 
-DESCRIPTION = """Check an audit log (dyno serve --audit FILE): every line carries the hash of the line before it,
-through all rotated files. Finds the first line that was changed, added or taken out; exit code 3 when there is one."""
-EXAMPLES = """  dyno audit verify audit.jsonl*
-  dyno audit verify audit.jsonl* --head 5f0c..."""
+DESCRIPTION = """Check an audit log (dyno serve --audit FILE): hashes chain all its lines, through all rotated files,
+and for each process of the server. Finds the first place where lines were changed, added or taken out; exit code 3 when
+there is one."""
+EXAMPLES = """  dyno audit verify audit.jsonl
+  dyno audit verify audit.jsonl --head 5f0c..."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("action", choices=("verify",), help="what to do")
-    parser.add_argument("files", metavar="FILE", nargs="+", help="the files of one log, in any order")
     parser.add_argument(
-        "--head", metavar="HASH", help="head of an earlier check, kept elsewhere: nothing was cut off up to there"
+        "files",
+        metavar="FILE",
+        nargs="+",
+        help="the log, with all files beside it that belong to it; or several: exactly these",
+    )
+    parser.add_argument(
+        "--head",
+        metavar="HASH",
+        action="append",
+        default=[],
+        help="head of an earlier check, kept elsewhere: nothing was cut off up to there; once for each process",
     )
 
 
@@ -26,7 +36,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from modeldyno.records.files import to_json
     from modeldyno.reports.terminal.audit import format_audit
 
-    report = verify_audit(arguments.files, head=arguments.head)
+    report = verify_audit(arguments.files, heads=arguments.head)
     if arguments.json:
         terminal.record(to_json(report))
     else:

@@ -17,7 +17,7 @@ EXAMPLES = """  openssl genpkey -algorithm ed25519 -out author.pem
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("bundle", metavar="BUNDLE", help="directory written by dyno tune")
+    parser.add_argument("bundle", metavar="BUNDLE", help="directory written by dyno tune or dyno combine")
     parser.add_argument("--out", required=True, metavar="DIRECTORY", help="where the sealed copy goes")
     parser.add_argument("--sign", metavar="FILE", help="PEM file with the private key to sign with")
     add_bundle_key(parser, "to encrypt with")
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the api and print."""
     from modeldyno.api.sealing import seal
+    from modeldyno.records.bundle import Bundle
     from modeldyno.records.files import to_json
 
     sealed = seal(
@@ -39,7 +40,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if arguments.json:
         terminal.record(to_json(sealed))
         return ExitCode.OK
-    how = [word for word, is_so in (("signed", arguments.sign), ("encrypted", sealed.encryption)) if is_so]
-    options = " --trusted-key PUBLIC.pem" * bool(arguments.sign) + " --bundle-key FILE" * bool(sealed.encryption)
+    is_encrypted = isinstance(sealed, Bundle) and sealed.encryption is not None
+    how = [word for word, is_so in (("signed", arguments.sign), ("encrypted", is_encrypted)) if is_so]
+    options = " --trusted-key PUBLIC.pem" * bool(arguments.sign) + " --bundle-key FILE" * is_encrypted
     terminal.result(f"bundle {arguments.out}   {' and '.join(how)}\nnext   dyno serve {arguments.out}{options}")
     return ExitCode.OK

@@ -3,25 +3,37 @@
 import argparse
 import logging
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from modeldyno.cli.arguments import typed
 from modeldyno.cli.batching import add_batching, changes_of
+from modeldyno.cli.caching import add_caching, redis_of
 from modeldyno.cli.protection import add_protection, bundle_key_of, protection_of, tls_of, warn_of_open_doors
 from modeldyno.cli.terminal import Terminal
 from modeldyno.errors import ExitCode
 from modeldyno.units import parse_duration_ns, parse_size_bytes
 
-DESCRIPTION = """Serve a bundle over the Open Inference Protocol (HTTP/1.1 with JSON and binary tensors; gRPC) until
+if TYPE_CHECKING:
+    from modeldyno.records.server import ServedBundle
+
+DESCRIPTION = """Serve bundles over the Open Inference Protocol (HTTP/1.1 with JSON and binary tensors; gRPC) until
 SIGTERM or Ctrl-C; then it answers what it has accepted, and ends."""
 EXAMPLES = """  dyno serve out/digits.bundle
   dyno serve out/digits.bundle --host 0.0.0.0 --port 9000 --grpc-port 9001 --server-timing
-  dyno serve out/digits.bundle --cache 64MB --cache-ttl 10m
+  dyno serve out/digits.bundle out/wine.bundle --admin-port 8002
+  dyno serve --repository models --versions latest:2 --admin-port 8002
+  dyno serve out/digits.bundle --workers 4
+  dyno serve out/digits.bundle --cache 64MB --cache-ttl 10m --cache-redis redis://cache.internal
   dyno serve out/digits.bundle --keys keys.db --audit audit.jsonl --tls-cert server.pem --tls-key server.key"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("bundle", metavar="BUNDLE", help="directory written by dyno tune")
+    parser.add_argument(
+        "bundle", metavar="BUNDLE", nargs="*", help="directory written by dyno tune or dyno combine; or several"
+    )
+    _add_repository(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1: this machine only)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 for any free one (8000)")
     parser.add_argument(
@@ -43,16 +55,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--drain", type=typed(parse_duration_ns), default="30s", metavar="TIME", help="longest drain at the end (30s)"
     )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that answer, each with its share of the cores; one more accepts for them (1)",
+    )
+    parser.add_argument(
+        "--worker-silence",
+        type=typed(parse_duration_ns),
+        default="30s",
+        metavar="TIME",
+        help="a worker that hangs for so long is replaced (30s)",
+    )
     add_batching(parser)
+    add_caching(parser)
     add_protection(parser)
+
+
+def _add_repository(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("several models and versions", "loaded and unloaded at the admin port")
+    group.add_argument(
+        "--repository", metavar="DIR", help="serve the bundles in DIR/NAME/VERSION/ under these names and versions"
+    )
+    group.add_argument(
+        "--versions",
+        default="latest:1",
+        metavar="WHICH",
+        help="of the repository's models: latest:N, all, or some by number such as 1,3 (latest:1)",
+    )
+    group.add_argument(
+        "--skip-broken", action="store_true", help="start without the models that cannot be opened (they end it)"
+    )
+    group.add_argument(
+        "--load-timeout",
+        type=typed(parse_duration_ns),
+        default="5m",
+        metavar="TIME",
+        help="for a model that is loaded while the server runs (5m)",
+    )
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the api and print."""
-    import json
-
     from modeldyno.api.serving import serve
-    from modeldyno.records.bundle import Bundle
     from modeldyno.records.files import to_json
     from modeldyno.records.server import ServerSettings
 
@@ -60,17 +107,11 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     grpc_urls: list[str] = []
 
-    def announce(url: str, bundle: Bundle) -> None:
+    def announce(url: str, served: "Sequence[ServedBundle]") -> None:
         if arguments.json:
-            places = {"url": url, **({"grpc_url": grpc_urls[0]} if grpc_urls else {})}
-            terminal.record(json.dumps({**places, "model": bundle.name}).encode() + b"\n")
+            terminal.record(_as_json(url, grpc_urls, served))
         else:
-            terminal.result(
-                f"serving {bundle.name}: {bundle.deployment.label}\n"
-                f"  at      {', '.join([url, *grpc_urls])}\n"
-                f"  try     curl {url}/v2/models/{bundle.name}\n"
-                f"  stop    Ctrl-C, or kill -TERM; requests that were accepted are answered first"
-            )
+            terminal.result(_as_text([url, *grpc_urls], served))
         sys.stdout.flush()
 
     settings = ServerSettings(
@@ -84,11 +125,19 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         tls=tls_of(arguments),
         admin_port=arguments.admin_port,
         admin_host=arguments.admin_host,
+        admin_grpc_port=arguments.admin_grpc_port,
+        load_timeout_ns=arguments.load_timeout,
+        skip_broken=arguments.skip_broken,
+        workers=arguments.workers,
+        worker_silence_ns=arguments.worker_silence,
+        redis=redis_of(arguments),
     )
     protection = protection_of(arguments)
     warn_of_open_doors(settings, protection, terminal)
     accounting = serve(
         arguments.bundle,
+        repository=arguments.repository,
+        versions=arguments.versions,
         settings=settings,
         protection=protection,
         trusted_key=arguments.trusted_key,
@@ -106,3 +155,25 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
             f"{accounting.expired:,} expired, {accounting.lost:,} lost, {accounting.refused:,} refused"
         )
     return ExitCode.OK
+
+
+def _as_json(url: str, grpc_urls: list[str], served: "Sequence[ServedBundle]") -> bytes:
+    import json
+
+    places = {"url": url, **({"grpc_url": grpc_urls[0]} if grpc_urls else {})}
+    models = [{"name": one.name, "version": one.version} for one in served]
+    return json.dumps({**places, "model": served[0].name, "models": models}).encode() + b"\n"
+
+
+def _as_text(urls: list[str], served: "Sequence[ServedBundle]") -> str:
+    names = [one.name if len(served) == 1 else f"{one.name} {one.version}" for one in served]
+    width = max(map(len, names)) + 1
+    first, *others = (f"{f'{name}:':<{width}} {one.label}" for name, one in zip(names, served, strict=True))
+    lines = [
+        f"serving {first}",
+        *(f"        {other}" for other in others),
+        f"  at      {', '.join(urls)}",
+        f"  try     curl {urls[0]}/v2/models/{served[0].name}",
+        "  stop    Ctrl-C, or kill -TERM; requests that were accepted are answered first",
+    ]
+    return "\n".join(lines)

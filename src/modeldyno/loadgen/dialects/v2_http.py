@@ -8,6 +8,7 @@ from modeldyno.errors import TargetError, UsageError
 from modeldyno.loadgen.access import Access
 from modeldyno.loadgen.caller import Caller
 from modeldyno.records.signature import Signature, TensorSpec
+from modeldyno.wire.v2_documents import may_be_asked
 
 
 def model_signature(url: str, model: str, access: Access | None = None) -> Signature:
@@ -48,12 +49,13 @@ def only_model(url: str, access: Access | None = None) -> str:
 
 
 def offered_models(url: str, access: Access | None = None) -> list[str] | None:
-    """Names in the server's repository index (a Triton extension); None when it has none."""
+    """Names that can be asked, of the server's repository index (a Triton extension); None when it has none."""
     reply = Caller(url, access).call("POST", "/v2/repository/index", b"{}")
     document = reply.document()
     if reply.status != 200 or not isinstance(document, list):
         return None
-    return sorted({str(entry["name"]) for entry in document if isinstance(entry, Mapping) and "name" in entry})
+    entries = (entry for entry in document if isinstance(entry, Mapping) and "name" in entry)
+    return sorted({str(entry["name"]) for entry in entries if may_be_asked(entry.get("state"))})
 
 
 def _offered(url: str, access: Access | None) -> str:

@@ -1,0 +1,1 @@
+"""What is done to tensors around and between models: arrays in, arrays out."""

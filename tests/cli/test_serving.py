@@ -1,0 +1,57 @@
+"""`dyno serve`: what it says of what it serves, and what it refuses."""
+
+from pathlib import Path
+
+import pytest
+
+from modeldyno.cli.commands.serving import _as_json, _as_text
+from modeldyno.cli.main import main
+from modeldyno.records.server import ServedBundle
+from modeldyno.testing.bundles import write_echo_bundle
+
+DIGITS = ServedBundle(name="digits", version="1", label="onnxruntime original", path="a")
+WINE = ServedBundle(name="wine", version="12", label="scikit-learn", path="b")
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert 2 == main(["serve", *words])
+    return capsys.readouterr().err
+
+
+def test_one_model_is_announced_by_its_name_several_with_their_versions() -> None:
+    assert "serving digits: onnxruntime original" == _as_text(["http://h:1"], [DIGITS]).splitlines()[0]
+    lines = _as_text(["http://h:1", "grpc://h:2"], [DIGITS, WINE]).splitlines()
+    assert ["serving digits 1: onnxruntime original", "        wine 12:  scikit-learn"] == lines[:2]
+    assert "  at      http://h:1, grpc://h:2" == lines[2]
+
+
+def test_the_record_names_every_model() -> None:
+    expected = b'{"url": "u", "model": "digits", "models": [{"name": "digits", "version": "1"}, '
+    assert expected + b'{"name": "wine", "version": "12"}]}\n' == _as_json("u", [], [DIGITS, WINE])
+
+
+def test_nothing_to_serve_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "dyno serve --repository DIR" in refused(capsys)
+    assert f"{tmp_path} holds no model" in refused(capsys, "--repository", str(tmp_path))
+
+
+def test_two_bundles_of_one_name_and_version_are_both_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = write_echo_bundle(tmp_path / "one"), write_echo_bundle(tmp_path / "other")
+    said = refused(capsys, str(one), str(other))
+    assert [] == [word for word in (str(one), str(other), "'echo'", "next") if word not in said]
+
+
+def test_versions_that_are_no_choice_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_echo_bundle(tmp_path / "echo" / "1")
+    said = refused(capsys, "--repository", str(tmp_path), "--versions", "newest")
+    assert "'newest'" in said
+    assert "latest:1" in said
+
+
+def test_a_broken_model_of_a_repository_ends_the_start_by_its_path(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_echo_bundle(tmp_path / "good" / "1")
+    broken = write_echo_bundle(tmp_path / "broken" / "1") / "model.onnx"
+    broken.write_bytes(b"broken")
+    assert str(broken) in refused(capsys, "--repository", str(tmp_path), "--port", "0")
