@@ -4,14 +4,15 @@ A closed loop is no way to measure latency; here it only keeps a server busy whi
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 import httptools
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, request: bytes, deadline_s: float) -> None:
-        self._request = request
+    def __init__(self, next_request: Callable[[], bytes], deadline_s: float) -> None:
+        self._next_request = next_request
         self._deadline_s = deadline_s
         self._loop = asyncio.get_running_loop()
         self._parser: Any = httptools.HttpResponseParser(self)
@@ -23,7 +24,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.write(self._request)
+        self._transport.write(self._next_request())
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._parser = None
@@ -43,22 +44,25 @@ class _Connection(asyncio.Protocol):
         self.answers += 1
         self.last_body, self._body = self._body, b""
         if self._loop.time() < self._deadline_s:
-            cast("asyncio.Transport", self._transport).write(self._request)
+            cast("asyncio.Transport", self._transport).write(self._next_request())
         else:
             self.done.set_result(None)
             cast("asyncio.Transport", self._transport).close()
 
 
-async def run_closed_loop(port: int, request: bytes, *, concurrency: int, seconds: float) -> tuple[int, bytes]:
-    """Keep `concurrency` requests on their way for so long.
+async def run_closed_loop(
+    port: int, request: bytes | Callable[[], bytes], *, concurrency: int, seconds: float
+) -> tuple[int, bytes]:
+    """Keep `concurrency` requests on their way for so long: the same again and again, or what is called for each.
 
     Returns:
         Answers received, and the body of the last.
     """
     loop = asyncio.get_running_loop()
+    next_request = request if callable(request) else lambda: request
     deadline_s = loop.time() + seconds
     pairs = [
-        await loop.create_connection(lambda: _Connection(request, deadline_s), "127.0.0.1", port)
+        await loop.create_connection(lambda: _Connection(next_request, deadline_s), "127.0.0.1", port)
         for _ in range(concurrency)
     ]
     connections = [connection for _, connection in pairs]

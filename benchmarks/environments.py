@@ -60,10 +60,13 @@ def need_library(name: str, package: str) -> None:
 
 
 def peer_versions(*packages: str) -> dict[str, str]:
-    """What `peers/*.txt` pins of these packages."""
-    lines = [line for pins in (_HERE / "peers").glob("*.txt") for line in pins.read_text().splitlines()]
-    pinned = dict(line.split("==", 1) for line in lines if "==" in line)
-    return {name: pinned[name] for name in packages}
+    """What `peers/*.txt` pins of these packages; a package's own file goes before the others that need it."""
+    by_file = {
+        pins.stem: dict(line.split("==", 1) for line in pins.read_text().splitlines() if "==" in line)
+        for pins in sorted((_HERE / "peers").glob("*.txt"))
+    }
+    anywhere = {name: number for pinned in by_file.values() for name, number in pinned.items()}
+    return {name: by_file.get(name, anywhere).get(name, anywhere[name]) for name in packages}
 
 
 def _run(*command: str) -> None:

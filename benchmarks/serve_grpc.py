@@ -1,165 +1,155 @@
-"""Server CPU per `ModelInfer`: Modeldyno's server beside the asyncio server of grpcio.
+"""Server CPU per `ModelInfer`, side by side with MLServer and with the least that grpcio's asyncio server can do.
 
-    python benchmarks/serve_grpc.py [--rounds 5] [--seconds 2]
+    python benchmarks/serve_grpc.py [--rounds 5] [--seconds 1.5]
 
-Both multiply a row of 64 FP32 with the same matrix, raw tensors in and out; one process each, up for the whole time,
-asked by the same client in turns. Ours is the whole server: decoding, checks, queue, batching, metrics, accounting.
-grpcio's does nothing but parse the message, multiply and answer, so that it bounds from below what any server built
-on it takes, MLServer and KServe's among them.
+The digits model, raw tensors in and out; one process each, all up for the whole time on one core, asked by the same
+client in turns. Ours and MLServer are whole servers: decoding, checks, queue, metrics. grpc.aio does nothing but parse
+the message, compute and answer, so that it bounds from below what any server built on it takes, MLServer and KServe's
+among them.
 """
 
-import argparse
 import asyncio
 import contextlib
-import signal
-import subprocess
+import os
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import uvloop
 from closed_loop_grpc import run_closed_loop
-from conditions import against_bars, conditions, heading, keep, spread, table, two_cores
+from conditions import against_bars, conditions, heading, keep, two_cores
+from environments import peer_versions
+from model_servers import PEERS, Command, ModelServer, Place, mlserver, modeldyno
+from nets import Net, digits_net
+from request_forms import oip_binary
+from running import Client, ClientError
+from server_tables import OURS, asked, load_table, times
+from standing_servers import READY_WITHIN_S, free_place, running_server
+from turns import Turn, missing_lines, stolen_lines, take_turns
 
-from modeldyno.clock import SystemClock
-from modeldyno.records.server import ServerSettings
-from modeldyno.records.signature import Signature, TensorSpec
-from modeldyno.server.serving import Server
-from modeldyno.testing.running_server import make_model
 from modeldyno.wire.v2_grpc import encode_infer_request, infer_outputs, parse_infer_response
 
-SIGNATURE = Signature(
-    inputs=(TensorSpec(name="input", datatype="FP32", shape=("batch", 64)),),
-    outputs=(TensorSpec(name="output", datatype="FP32", shape=("batch", 10)),),
-)
-MATRIX = np.arange(640, dtype=np.float32).reshape(64, 10) / 640
-OURS, PEER = "modeldyno", "grpc.aio"
-CONCURRENCIES = (8, 32)
-LEAST_RATIO = 2.0
+USERS = (8, 32)
+LEAST_TIMES = 2.0
 
 
-def serve_ours() -> None:
-    """Until SIGTERM."""
-    model = make_model(
-        lambda inputs: {"output": np.dot(inputs["input"], MATRIX)}, SIGNATURE, name="digits", max_rows=32
-    )
-    server = Server([model], ServerSettings(port=0, grpc_port=0), clock=SystemClock())
-    server.run(lambda _url: print(server.grpc_url.removeprefix("grpc://"), flush=True), signals=(signal.SIGTERM,))
+def grpc_aio() -> ModelServer:
+    """No server to be used, but the floor under those that are built on it."""
+
+    def command(net: Net, place: Place) -> Command:
+        return Command([sys.executable, str(PEERS / "grpc_aio_app.py"), str(place.grpc_port)], {"MODEL": str(net.path)})
+
+    return ModelServer("grpc.aio, bare", command, oip_binary)
 
 
-async def serve_grpcio() -> None:
-    """Until SIGTERM."""
-    import grpc.aio
-    from tritonclient.grpc import service_pb2, service_pb2_grpc
-
-    class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
-        async def ModelInfer(self, request: Any, _context: Any) -> Any:  # noqa: N802 - the protocol's name
-            rows = np.frombuffer(request.raw_input_contents[0], np.float32).reshape(tuple(request.inputs[0].shape))
-            output = rows @ MATRIX
-            answer = service_pb2.ModelInferResponse(model_name=request.model_name, id=request.id)
-            answer.outputs.add(name="output", datatype="FP32", shape=output.shape)
-            answer.raw_output_contents.append(output.tobytes())
-            return answer
-
-    server = grpc.aio.server()
-    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(Servicer(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    stopped = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    print(f"127.0.0.1:{port}", flush=True)
-    await stopped.wait()
-    await server.stop(None)
+SERVERS = (modeldyno(speaks_grpc=True), mlserver(), grpc_aio())
 
 
-@contextlib.contextmanager
-def running(name: str, core: int) -> Iterator[tuple[psutil.Process, str]]:
-    """The server's process and address; ended by SIGTERM."""
-    command = ["taskset", "-c", str(core), sys.executable, __file__, "--serve", name]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield psutil.Process(process.pid), process.stdout.readline().strip() if process.stdout else ""
-        finally:
-            process.terminate()
+class Asker:
+    """The servers, each started when it is first asked, and what they are asked."""
 
+    def __init__(self, net: Net, directory: Path, stack: contextlib.ExitStack) -> None:
+        self._net = net
+        self._directory = directory
+        self._stack = stack
+        self._standing: dict[str, tuple[Client, str]] = {}
+        self._message = encode_infer_request({"x": net.row}, net.signature, net.name, request_id="dyno-0")
 
-def measure(process: psutil.Process, address: str, concurrency: int, seconds: float) -> dict[str, float]:
-    """One turn of one server.
+    def measure(self, server: ModelServer, users: int, seconds: float) -> dict[str, float]:
+        """One load.
 
-    Raises:
-        ValueError: it answers wrongly.
-    """
-    row = np.ones((1, 64), np.float32)
-    message = encode_infer_request({"input": row}, SIGNATURE, "digits", request_id="dyno-0")
-    first_cpu_s, first_s = sum(process.cpu_times()[:2]), time.monotonic()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        answers, last = runner.run(run_closed_loop(address, message, concurrency=concurrency, seconds=seconds))
-    cpu_s, wall_s = sum(process.cpu_times()[:2]) - first_cpu_s, time.monotonic() - first_s
-    if not np.allclose(infer_outputs(parse_infer_response(last))["output"], row @ MATRIX):
-        raise ValueError(f"{address} answers wrongly")
-    return {"answers": answers, "per_s": answers / wall_s, "cpu_us": cpu_s / answers * 1e6}
-
-
-def run_rounds(rounds: int, seconds: float) -> list[dict[str, Any]]:
-    """Both servers in turns, at each concurrency."""
-    server_core, _ = two_cores()
-    blocks: list[dict[str, Any]] = []
-    with running(OURS, server_core) as ours, running(PEER, server_core) as peer:
-        servers = {OURS: ours, PEER: peer}
-        for process, address in servers.values():
-            measure(process, address, 8, 0.5)
-        for number in range(rounds):
-            for concurrency in CONCURRENCIES:
-                for name, (process, address) in servers.items():
-                    measured = measure(process, address, concurrency, seconds)
-                    blocks.append({"round": number, "server": name, "concurrency": concurrency, **measured})
-    return blocks
-
-
-def to_markdown(blocks: list[dict[str, Any]], where: dict[str, Any]) -> list[str]:
-    """The table and the bar."""
-    rows, bars = [], []
-    for concurrency in CONCURRENCIES:
-        cpu_us = {
-            name: [one["cpu_us"] for one in blocks if one["server"] == name and one["concurrency"] == concurrency]
-            for name in (OURS, PEER)
+        Raises:
+            ClientError: the server does not start, or answers wrongly.
+            NotInstallableError: it is not to be had here.
+        """
+        if server.name not in self._standing:
+            self._standing[server.name] = self._start(server)
+        process, address = self._standing[server.name]
+        first_cpu_s, first_s = process.cpu_s(), time.monotonic()
+        answers = self._ask(address, users, seconds)
+        cpu_s, wall_s = process.cpu_s() - first_cpu_s, time.monotonic() - first_s
+        return {
+            "answers": answers,
+            "per_s": answers / wall_s,
+            "cpu_us": cpu_s / answers * 1e6,
+            "per_cpu_s": answers / cpu_s,
+            "cores": cpu_s / wall_s,
         }
-        ratios = sorted(theirs / ours for ours, theirs in zip(cpu_us[OURS], cpu_us[PEER], strict=True))
-        for name in (OURS, PEER):
-            mine = [one for one in blocks if one["server"] == name and one["concurrency"] == concurrency]
-            per_s = spread([one["per_s"] for one in mine])
-            ratio = "1" if name == OURS else spread(ratios, 2)
-            rows.append([name, str(concurrency), spread(cpu_us[name], 1), per_s, ratio])
-        what = f"times {PEER}'s calls per server CPU second at concurrency {concurrency}"
-        bars.append((what, ratios[len(ratios) // 2], LEAST_RATIO, "at least"))
+
+    def _start(self, server: ModelServer) -> tuple[Client, str]:
+        place = free_place(self._directory)
+        command = server.command(self._net, place)
+        process = self._stack.enter_context(running_server(server.name, command, core=two_cores()[0]))
+        address = f"127.0.0.1:{place.grpc_port}"
+        give_up = time.monotonic() + READY_WITHIN_S
+        while True:
+            process.check_running()
+            try:
+                self._ask(address, 1, 0.3)
+            except OSError as problem:
+                if time.monotonic() > give_up:
+                    raise ClientError(f"{server.name}: {problem}; {process.last_words()}") from problem
+                time.sleep(0.1)
+            else:
+                return process, address
+
+    def _ask(self, address: str, users: int, seconds: float) -> int:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            try:
+                answers, last = runner.run(run_closed_loop(address, self._message, concurrency=users, seconds=seconds))
+            except RuntimeError as problem:
+                raise ClientError(f"a call failed: {problem}") from problem
+        output = infer_outputs(parse_infer_response(last))["y"]
+        if not np.allclose(output, self._net.answer, rtol=1e-3, atol=1e-4):
+            raise ClientError(f"{address} answers wrongly: {output}")
+        return answers
+
+
+def run_rounds(rounds: int, seconds: float, directory: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Every server in turns, at each number of users."""
+    with contextlib.ExitStack() as stack:
+        asker = Asker(digits_net(directory), directory, stack)
+        turns = [
+            Turn(server.name, f"{users} users", partial(asker.measure, server, users, seconds))
+            for users in USERS
+            for server in SERVERS
+        ]
+        return take_turns(rounds, turns)
+
+
+def to_markdown(found: list[dict[str, Any]], missing: dict[str, str], where: dict[str, Any]) -> list[str]:
+    """The table and the bars."""
+    tasks = [f"{users} users" for users in USERS]
     lines = heading(
         "gRPC: server CPU per call",
         where,
-        "One `ModelInfer` of 64 FP32, raw, with an id, on that many connections in a closed loop.",
-        f"Ours is the whole server; {PEER} parses, multiplies and answers, and does nothing else.",
+        "One `ModelInfer` of 64 FP32, raw, with an id, on that many connections in a closed loop; digits.",
+        "Ours and MLServer are whole servers; grpc.aio, bare, parses, computes and answers, and does nothing else.",
     )
-    lines += table(("server", "concurrency", "server CPU a call, µs", "calls per second", "ours is × this"), rows)
-    return [*lines, *against_bars(bars), ""]
+    lines += load_table(found, tasks)
+    bars = [
+        (f"times the calls per server CPU second of {server.name} ({task})", value, LEAST_TIMES, "at least")
+        for server in SERVERS
+        if server.name != OURS
+        for task in tasks
+        for value in (times(found, server.name, task),)
+    ]
+    return [*lines, *against_bars(bars), *stolen_lines(found), *missing_lines(missing)]
 
 
 def main() -> None:
     """Measure, print the table, and keep it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2)
-    parser.add_argument("--serve", choices=(OURS, PEER), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.serve == OURS:
-        serve_ours()
-    elif options.serve == PEER:
-        asyncio.run(serve_grpcio())
-    else:
-        where = conditions(options.rounds)
-        blocks = run_rounds(options.rounds, options.seconds)
-        keep("serve_grpc", to_markdown(blocks, where), {**where, "servers": blocks})
+    options = asked(__doc__, rounds=5, seconds=1.5)
+    before = conditions(options.rounds)
+    os.sched_setaffinity(0, {two_cores()[1]})  # the client; `taskset` puts the servers elsewhere
+    with tempfile.TemporaryDirectory() as scratch:
+        found, missing = run_rounds(options.rounds, options.seconds, Path(scratch))
+    where = {**before, "peers": peer_versions("mlserver", "grpcio")}
+    keep("serve_grpc", to_markdown(found, missing, where), {**where, "servers": found, "left_out": missing})
 
 
 if __name__ == "__main__":
