@@ -44,9 +44,7 @@ def model_config(
     return config
 
 
-def pipeline_config(
-    name: str, *, platform: str, signature: Signature, graph: Node, max_rows: int
-) -> dict[str, Any]:
+def pipeline_config(name: str, *, platform: str, signature: Signature, graph: Node, max_rows: int) -> dict[str, Any]:
     """The document of a pipeline, whose graph is a parameter.
 
     It says nothing of `ensemble_scheduling`: clients such as perf_analyzer look the steps of that up by name, and the
