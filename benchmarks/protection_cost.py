@@ -28,9 +28,9 @@ from modeldyno.records.deployment import Batching, Deployment
 from modeldyno.records.server import ProtectionSettings
 from modeldyno.records.signature import Signature, TensorSpec
 from modeldyno.server.exchange import Exchange, Handler
-from modeldyno.server.guard import GuardedRouter
 from modeldyno.server.plane import Plane
-from modeldyno.server.protection import Protection
+from modeldyno.server.protection.guard import GuardedRouter
+from modeldyno.server.protection.protection import Protection
 from modeldyno.server.routes import Router
 from modeldyno.server.serving import ServedModel
 from modeldyno.wire.http1_request import RequestLimits, RequestReader

@@ -37,7 +37,7 @@ from modeldyno.records.server import ServerSettings
 from modeldyno.records.signature import Signature, TensorSpec
 from modeldyno.runtimes.onnx_runtime import OnnxRuntime
 from modeldyno.server.call import Answer, Refusal
-from modeldyno.server.service import ModelService, ServedModel
+from modeldyno.server.models.service import ModelService, ServedModel
 from modeldyno.server.serving import serve
 from modeldyno.server.tally import Tally
 from modeldyno.testing.clock import ManualClock

@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from modeldyno.api.repository import Repository, Terms
+from modeldyno.api.opened import Terms
+from modeldyno.api.repository import Repository
 from modeldyno.api.sessions import reopen_session
 from modeldyno.deployment.bundle import MANIFEST, digests_in, open_bundle
 from modeldyno.deployment.contents import Contents
@@ -17,8 +18,8 @@ from modeldyno.policies.versions import parse_versions
 from modeldyno.records.bundle import Bundle
 from modeldyno.records.deployment import BatchingChanges
 from modeldyno.records.files import read_record, write_record
-from modeldyno.server.model_source import OpenedModel
-from modeldyno.server.service import ServedModel
+from modeldyno.server.models.service import ServedModel
+from modeldyno.server.repository.model_source import OpenedModel
 from modeldyno.testing.bundles import write_echo_bundle
 from modeldyno.testing.models import write_scaled_onnx
 

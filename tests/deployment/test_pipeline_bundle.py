@@ -6,8 +6,9 @@ import pytest
 
 from modeldyno.api.combined_graph import JoinRule
 from modeldyno.api.combining import combine
+from modeldyno.api.opened import Terms
 from modeldyno.api.pipelines import open_pipeline_session, open_served_pipeline
-from modeldyno.api.repository import Terms, open_served
+from modeldyno.api.repository import open_served
 from modeldyno.api.sealing import seal
 from modeldyno.deployment.bundle import MANIFEST, PIPELINE, SAMPLES
 from modeldyno.deployment.pipeline_bundle import member_directory, open_pipeline
@@ -18,7 +19,7 @@ from modeldyno.records.files import digest_file, read_record, write_record
 from modeldyno.records.pipeline import Ensemble, Pipeline
 from modeldyno.records.processing import Processing
 from modeldyno.secret import Secret
-from modeldyno.server.pipeline_service import ServedPipeline
+from modeldyno.server.pipelines.service import ServedPipeline
 from modeldyno.testing.bundles import write_echo_bundle
 
 from .test_sealing import new_author

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from modeldyno.clock import SystemClock
 from modeldyno.protocols import Tensors
 from modeldyno.records.server import ProtectionSettings, ServerSettings
-from modeldyno.server.protection import Protection
+from modeldyno.server.protection.protection import Protection
 from modeldyno.server.serving import serve
 from modeldyno.testing.running_server import make_model
 from modeldyno.testing.sessions import echo, echo_signature, sum_rows

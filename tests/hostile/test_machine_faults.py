@@ -14,7 +14,7 @@ from modeldyno.api.keys import create_key
 from modeldyno.clock import SystemClock, epoch_ms, wall_time_of
 from modeldyno.records.deployment import Cache
 from modeldyno.records.server import ProtectionSettings, ServerSettings
-from modeldyno.server.protection import Protection
+from modeldyno.server.protection.protection import Protection
 from modeldyno.testing.running_server import Client, HttpReply, RunningServer, http_request, infer_request, make_model
 from modeldyno.testing.sessions import FunctionSession
 

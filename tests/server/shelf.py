@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from modeldyno.errors import DynoError
-from modeldyno.server.service import ServedModel
+from modeldyno.server.models.service import ServedModel
 
 Make = Callable[[], ServedModel]
 

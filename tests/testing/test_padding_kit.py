@@ -10,7 +10,7 @@ from modeldyno.policies.padding import PaddingPlan
 from modeldyno.protocols import Tensors
 from modeldyno.records.deployment import Batching, Buckets
 from modeldyno.records.signature import Signature, TensorSpec
-from modeldyno.server.merging import merge, own_outputs
+from modeldyno.server.models.merging import merge, own_outputs
 from modeldyno.testing.padding_kit import check_padding
 from modeldyno.testing.sessions import FunctionSession
 from modeldyno.wire.v2_request import InferRequest, OutputWish

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from modeldyno.errors import UsageError
 from modeldyno.records.security import AuditBreak, AuditReport
-from modeldyno.server.audit_chain import check_chain
-from modeldyno.server.audit_names import by_writer, files_of
+from modeldyno.server.protection.audit_chain import check_chain
+from modeldyno.server.protection.audit_names import by_writer, files_of
 
 
 def verify_audit(files: Sequence[str | PathLike[str]], *, heads: Sequence[str] = ()) -> AuditReport:

@@ -10,7 +10,7 @@ import msgspec
 from modeldyno.clock import Clock, SystemClock, epoch_ms, wall_time_of
 from modeldyno.errors import UsageError
 from modeldyno.records.security import Key, KeyList, NewKey, Scope, Verb
-from modeldyno.server.keys import KeyFile
+from modeldyno.server.protection.keys import KeyFile
 
 DEFAULT_SCOPES = ("*:infer,metadata",)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from modeldyno.api.choices import runtime_named
-from modeldyno.api.repository import OpenedBundle, Terms, open_served
+from modeldyno.api.opened import OpenedBundle, Terms, open_single
 from modeldyno.api.sessions import check_samples
 from modeldyno.deployment.bundle import open_bundle
 from modeldyno.deployment.pipeline_bundle import member_directory, open_pipeline, samples_of, vouch_of_member
@@ -17,8 +17,8 @@ from modeldyno.processing.session import PipelineSession
 from modeldyno.protocols import Session
 from modeldyno.records.pipeline import Pipeline, members_of
 from modeldyno.records.signature import Signature
-from modeldyno.server.pipeline_service import ServedPipeline
-from modeldyno.server.service import ServedModel
+from modeldyno.server.models.service import ServedModel
+from modeldyno.server.pipelines.service import ServedPipeline
 
 
 def open_served_pipeline(
@@ -41,7 +41,7 @@ def open_served_pipeline(
     with contextlib.ExitStack() as stack:
         members: dict[str, ServedModel] = {}
         for member in members_of(pipeline.graph):
-            one = open_served(member_directory(directory, member), terms=_terms_of(member, pipeline, terms))
+            one = open_single(member_directory(directory, member), terms=_terms_of(member, pipeline, terms))
             stack.callback(one.close)
             if not isinstance(one.served, ServedModel):
                 raise InputError(f"member {member!r} of {directory} is a pipeline itself", hint="combine it again")

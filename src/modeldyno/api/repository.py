@@ -1,59 +1,20 @@
 """Bundles on disk as what a server opens: single ones, and folders of models and versions."""
 
 import contextlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
-from modeldyno.api.choices import PLATFORMS
-from modeldyno.api.sessions import inputs_of, open_sessions, reopen_session, without_unproven_padding
-from modeldyno.deployment.bundle import MANIFEST, PIPELINE, Vouch, open_bundle
-from modeldyno.deployment.contents import Contents
+from modeldyno.api.opened import OpenedBundle, Terms, open_single
+from modeldyno.deployment.bundle import MANIFEST, PIPELINE
 from modeldyno.errors import InputError, UsageError
 from modeldyno.policies.versions import VersionChoice, is_version, order_of
 from modeldyno.records.bundle import Bundle
-from modeldyno.records.deployment import BatchingChanges
 from modeldyno.records.files import read_record
 from modeldyno.records.pipeline import Pipeline
 from modeldyno.records.server import ServedBundle
-from modeldyno.secret import Secret
-from modeldyno.server.model_source import OpenedModel
-from modeldyno.server.plane import Served
-from modeldyno.server.service import ServedModel
+from modeldyno.server.repository.model_source import OpenedModel
 
 _LAYOUT = "a repository is DIR/NAME/VERSION/, each with a bundle in it"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Terms:
-    """On which terms bundles are opened."""
-
-    vouch: Vouch | None = None
-    """Raises for a bundle that is not signed as it should be; None to take any."""
-    bundle_key: Secret | None = None
-    """Of encrypted ones."""
-    changes: BatchingChanges = field(default_factory=BatchingChanges)
-    """To how a bundle says that requests wait and are batched."""
-
-
-class OpenedBundle:
-    """An `OpenedModel`: a bundle with its sessions.
-
-    Args:
-        served: for the server.
-        label: how it is served, in a few words.
-        close: closes its sessions and files.
-    """
-
-    def __init__(self, served: Served, *, label: str, close: Callable[[], None]) -> None:
-        self.served = served
-        self.label = label
-        self._close = close
-
-    def close(self) -> None:
-        """See `OpenedModel`."""
-        self._close()
 
 
 def open_served(directory: Path, *, terms: Terms, name: str | None = None, version: str | None = None) -> OpenedBundle:
@@ -71,31 +32,10 @@ def open_served(directory: Path, *, terms: Terms, name: str | None = None, versi
         UsageError: the changes contradict one another or its signature.
     """
     if (directory / PIPELINE).is_file():
-        from modeldyno.api.pipelines import open_served_pipeline  # which opens its members here
+        from modeldyno.api.pipelines import open_served_pipeline
 
         return open_served_pipeline(directory, terms=terms, name=name, version=version)
-    bundle = open_bundle(directory, vouch=terms.vouch, opens_encrypted=True)
-    with contextlib.ExitStack() as stack:
-        contents = stack.enter_context(
-            Contents(directory, bundle, key=terms.bundle_key, in_memory=terms.vouch is not None)
-        )
-        sessions = open_sessions(bundle, contents)
-        for session in sessions:
-            stack.callback(session.close)
-        samples = contents.samples()
-        deployment = without_unproven_padding(sessions[0], terms.changes.apply(bundle.deployment), samples)
-        served = ServedModel(
-            name=bundle.name if name is None else name,
-            version=bundle.version if version is None else version,
-            platform=PLATFORMS[bundle.deployment.runtime],
-            signature=bundle.signature,
-            sessions=sessions,
-            deployment=deployment,
-            digest=bundle.artifact.digest,
-            open_session=partial(reopen_session, bundle, contents),
-            probe=inputs_of(samples.samples[0], bundle.signature) if samples.samples else None,
-        )
-        return OpenedBundle(served, label=bundle.deployment.label, close=stack.pop_all().close)
+    return open_single(directory, terms=terms, name=name, version=version)
 
 
 class Repository:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 
-from modeldyno.api.repository import Repository, Terms
+from modeldyno.api.opened import Terms
+from modeldyno.api.repository import Repository
 from modeldyno.api.worker_crew import Offer, serve_with_workers
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.deployment.signing import vouch_of
@@ -13,7 +14,7 @@ from modeldyno.policies.versions import parse_versions
 from modeldyno.records.deployment import BatchingChanges
 from modeldyno.records.server import ProtectionSettings, ServedBundle, ServerAccount, ServerSettings
 from modeldyno.secret import Secret
-from modeldyno.server.protection import Protection
+from modeldyno.server.protection.protection import Protection
 from modeldyno.server.serving import serve as serve_models
 
 Place = str | PathLike[str]

@@ -20,10 +20,10 @@ from modeldyno.machine.cores import share_of
 from modeldyno.records.deployment import BatchingChanges
 from modeldyno.records.server import ProtectionSettings, ServedBundle, ServerAccount, ServerSettings
 from modeldyno.secret import Secret
-from modeldyno.server.doors import DoorName
-from modeldyno.server.supervisor import Supervisor
-from modeldyno.server.supervisor_member import Hired
-from modeldyno.server.worker_link import new_pair
+from modeldyno.server.network.doors import DoorName
+from modeldyno.server.workers.link import new_pair
+from modeldyno.server.workers.member import Hired
+from modeldyno.server.workers.supervisor import Supervisor
 
 _MODULE = "modeldyno.api.worker_process"
 
@@ -107,7 +107,7 @@ class WorkerCrew:
         self._stack.close()
 
     def hire(self, number: int, served: Sequence[ServedBundle] | None) -> Hired:
-        """See `modeldyno.server.supervisor_member.Hire`."""
+        """See `modeldyno.server.workers.member.Hire`."""
         assignment = Assignment(
             number=number,
             offer=self._offer,

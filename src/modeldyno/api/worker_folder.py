@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from modeldyno.errors import OutputError
-from modeldyno.server.shared_limits import SharedBuckets
+from modeldyno.server.protection.shared_limits import SharedBuckets
 
 SLOTS = "slots"
 """In it: a folder for their counts."""

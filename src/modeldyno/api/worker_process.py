@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from modeldyno.api.repository import Repository, Terms, open_served
+from modeldyno.api.opened import Terms
+from modeldyno.api.repository import Repository, open_served
 from modeldyno.api.worker_crew import Assignment, Offer
 from modeldyno.api.worker_folder import SLOTS
 from modeldyno.clock import SystemClock
@@ -19,13 +20,13 @@ from modeldyno.errors import DynoError
 from modeldyno.policies.versions import parse_versions
 from modeldyno.records.server import ServedBundle
 from modeldyno.secret import Secret
-from modeldyno.server.lifecycle import OpenedModel
-from modeldyno.server.metrics_slots import MetricsSlots
-from modeldyno.server.protection import Protection
+from modeldyno.server.metrics.slots import MetricsSlots
+from modeldyno.server.protection.protection import Protection
+from modeldyno.server.repository.lifecycle import OpenedModel
 from modeldyno.server.serving import Server
-from modeldyno.server.worker import Worker
-from modeldyno.server.worker_link import take_over, tell
-from modeldyno.server.worker_messages import Failed
+from modeldyno.server.workers.link import take_over, tell
+from modeldyno.server.workers.messages import Failed
+from modeldyno.server.workers.worker import Worker
 
 
 class Resumed:

@@ -2,11 +2,12 @@
 
 import argparse
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, get_args
+from typing import TYPE_CHECKING, get_args
 
 from modeldyno.api.questions.template_share import parse_template_share
+from modeldyno.cli.prompts import add_prompts, prompts_of
+from modeldyno.cli.typed import typed
 from modeldyno.data.lengths import parse_length_mix
 from modeldyno.errors import InputError, UsageError
 from modeldyno.records.workload import ProtocolName
@@ -16,21 +17,7 @@ if TYPE_CHECKING:
     from modeldyno.api.questions.check import Check
     from modeldyno.loadgen.access import Access
 
-T = TypeVar("T")
 BEARER_VARIABLE = "DYNO_BEARER"
-
-
-def typed(parse: Callable[[str], T]) -> Callable[[str], T]:
-    """Let argparse use a parser of ours: our error text becomes the argument's error."""
-
-    def convert(text: str) -> T:
-        try:
-            return parse(text)
-        except UsageError as problem:
-            message = f"{problem.what} ({problem.hint})" if problem.hint else problem.what
-            raise argparse.ArgumentTypeError(message) from problem
-
-    return convert
 
 
 def add_model(parser: argparse.ArgumentParser, help_text: str = "model file: .skops, .onnx, .joblib, .pkl") -> None:
@@ -70,8 +57,6 @@ def add_slo(parser: argparse.ArgumentParser) -> None:
 
 def add_ask(parser: argparse.ArgumentParser) -> None:
     """What is sent to a server, and what lets us in."""
-    from modeldyno.cli.prompts import add_prompts
-
     asked = parser.add_argument_group("what is asked")
     asked.add_argument(
         "--protocol",
@@ -129,7 +114,6 @@ def add_access(parser: argparse.ArgumentParser) -> None:
 def ask_of(arguments: argparse.Namespace) -> "Ask":
     """What `add_ask` declared."""
     from modeldyno.api.questions.ask import Ask
-    from modeldyno.cli.prompts import prompts_of
 
     return Ask(
         protocol=arguments.protocol,

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from modeldyno.cli.arguments import typed
+from modeldyno.cli.typed import typed
 from modeldyno.errors import UsageError
 from modeldyno.units import parse_duration_ns, parse_size_bytes
 

@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from modeldyno.cli.arguments import typed
+from modeldyno.cli.typed import typed
 from modeldyno.errors import UsageError
 from modeldyno.records.prompting import parse_lengths
 

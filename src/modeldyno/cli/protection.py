@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modeldyno.cli.arguments import typed
+from modeldyno.cli.typed import typed
 from modeldyno.errors import InputError, UsageError
 from modeldyno.units import parse_size_bytes
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from modeldyno.cli.arguments import typed
+from modeldyno.cli.typed import typed
 from modeldyno.errors import UsageError
 from modeldyno.records.scenario import MIN_DURATION_NS, Scenario, parse_scenario_name, scenario_of
 from modeldyno.units import parse_duration_ns

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from modeldyno.cli.arguments import typed
+from modeldyno.cli.typed import typed
 from modeldyno.records.workload import parse_row_mix
 from modeldyno.seeds import DEFAULT_SEED
 from modeldyno.units import parse_duration_ns

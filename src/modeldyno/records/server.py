@@ -29,7 +29,7 @@ class ProtectionSettings(Record, frozen=True, kw_only=True):
     """A log of this size gets a number behind its name, and another begins."""
     shared_limits: str = ""
     """Where the processes of one server count together what keys may have computed in a second, made by
-    `modeldyno.server.shared_limits.SharedBuckets.create`; empty where there is one process."""
+    `modeldyno.server.protection.shared_limits.SharedBuckets.create`; empty where there is one process."""
 
 
 class RedisCache(Record, frozen=True, kw_only=True):

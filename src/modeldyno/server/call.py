@@ -8,7 +8,22 @@ from modeldyno.wire.v2_request import InferRequest
 from modeldyno.wire.v2_response import InferBody
 
 if TYPE_CHECKING:
-    from modeldyno.server.cache_flights import Flight
+    from modeldyno.server.caching.flights import Flight
+
+
+class Computed(NamedTuple):
+    """What came out of one batch, and when `Session.run` began and ended."""
+
+    outputs: Tensors
+    error: BaseException | None
+    began_ns: int
+    ended_ns: int
+    picked_ns: int = 0
+    """When its merging began; `began_ns` for a request alone, 0 when that failed."""
+    elements: int = 0
+    """Of the inputs, padding among them."""
+    padding_elements: int = 0
+    """Computed for nobody."""
 
 
 class ServerTimes(NamedTuple):

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from modeldyno.server.audit import CANCELLED
 from modeldyno.server.call import Answer, Refusal
+from modeldyno.server.protection.audit import CANCELLED
 from modeldyno.server.visit import Visit
 from modeldyno.wire.content_coding import choose_coding, compress
 from modeldyno.wire.http1_head import format_response, format_server_timing, format_tensors

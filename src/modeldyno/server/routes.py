@@ -8,10 +8,11 @@ import msgspec
 
 from modeldyno.errors import DynoError
 from modeldyno.server.exchange import Exchange
-from modeldyno.server.lifecycle import ModelControl, state_of
-from modeldyno.server.metrics_routes import answer_metrics
-from modeldyno.server.plane import Plane, Service
+from modeldyno.server.metrics.routes import answer_metrics
+from modeldyno.server.plane import Plane
+from modeldyno.server.repository.lifecycle import ModelControl, state_of
 from modeldyno.server.rights import is_administration, segments_of
+from modeldyno.server.served import Service
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.http1_request import HttpRequest
 from modeldyno.wire.v2_documents import (

@@ -9,21 +9,23 @@ from functools import partial
 from importlib.metadata import version
 
 from modeldyno.clock import Clock
+from modeldyno.errors import UsageError
 from modeldyno.records.server import ServerAccount, ServerSettings
-from modeldyno.server.cache_redis import check_sharing, redis_store
-from modeldyno.server.doors import Door, DoorName, doors_of
+from modeldyno.server.caching.redis import redis_store
 from modeldyno.server.exchange import Handler
-from modeldyno.server.guard import GuardedRouter
-from modeldyno.server.lifecycle import Lifecycle, ModelControl, ModelSource
-from modeldyno.server.listening import ConnectionListener, new_loop
 from modeldyno.server.log_switch import LogSwitch
-from modeldyno.server.metrics_routes import MetricsRouter
-from modeldyno.server.metrics_slots import MetricsSlots
-from modeldyno.server.plane import Plane, Served
-from modeldyno.server.protection import Protection
+from modeldyno.server.metrics.routes import MetricsRouter
+from modeldyno.server.metrics.slots import MetricsSlots
+from modeldyno.server.models.service import ServedModel
+from modeldyno.server.network.doors import Door, DoorName, doors_of
+from modeldyno.server.network.listening import ConnectionListener, new_loop
+from modeldyno.server.network.tls import Certificates
+from modeldyno.server.plane import Plane
+from modeldyno.server.protection.guard import GuardedRouter
+from modeldyno.server.protection.protection import Protection
+from modeldyno.server.repository.lifecycle import Lifecycle, ModelControl, ModelSource
 from modeldyno.server.routes import Router
-from modeldyno.server.service import ServedModel
-from modeldyno.server.tls import Certificates
+from modeldyno.server.served import Served
 
 _LOG = logging.getLogger("modeldyno.server")
 
@@ -175,7 +177,7 @@ class Server:
 
     async def _listen(self) -> str:
         if self._store is not None:
-            check_sharing(self._plane)
+            _check_sharing(self._plane)
             self._store.start()
         for door in self._doors:
             listener, router = self.listeners[door.name], self._router(door)
@@ -237,3 +239,18 @@ class Server:
     def account(self) -> ServerAccount:
         """What became of the requests so far; those on their way are unaccounted."""
         return self._plane.tally.account()
+
+
+def _check_sharing(plane: Plane) -> None:
+    """Refuse to share the answers of models that keep none.
+
+    Raises:
+        UsageError: there are models, and none of them has a cache.
+    """
+    services = list(plane)
+    if services and not any(service.config().get("response_cache", {}).get("enable") for service in services):
+        raise UsageError(
+            "answers are to be shared through Redis, but no model keeps any",
+            why="Redis is asked for what the cache in memory does not hold, and that one has no size",
+            hint="give it a size: --cache 64MB",
+        )

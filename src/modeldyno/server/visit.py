@@ -1,9 +1,9 @@
 """One request of somebody: what it may use, and what is written down when it ends."""
 
-from modeldyno.server.account import Account
-from modeldyno.server.audit import AuditLog
 from modeldyno.server.call import Refusal
-from modeldyno.server.gate import Gate
+from modeldyno.server.protection.account import Account
+from modeldyno.server.protection.audit import AuditLog
+from modeldyno.server.protection.gate import Gate
 from modeldyno.server.rights import Right
 
 

@@ -11,11 +11,11 @@ from modeldyno.records.deployment import Deployment
 from modeldyno.records.pipeline import Node
 from modeldyno.records.signature import Signature
 from modeldyno.server.call import Answer, Call
-from modeldyno.server.instance import Instance
-from modeldyno.server.metrics import Metrics
-from modeldyno.server.pipeline_service import PipelineService, ServedPipeline
-from modeldyno.server.plane import Surroundings
-from modeldyno.server.service import ServedModel
+from modeldyno.server.metrics.metrics import Metrics
+from modeldyno.server.models.instance import Instance
+from modeldyno.server.models.service import ServedModel
+from modeldyno.server.pipelines.service import PipelineService, ServedPipeline
+from modeldyno.server.served import Surroundings
 from modeldyno.server.tally import Tally
 from modeldyno.testing.clock import ManualClock
 from modeldyno.testing.gated_service import MS, Asked, Compute, GatedSession, gated_deployment

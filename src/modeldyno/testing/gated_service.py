@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from modeldyno.protocols import Tensors
 from modeldyno.records.deployment import Batching, Cache, Deployment
 from modeldyno.records.signature import Signature
-from modeldyno.server.cache_shared import Store
+from modeldyno.server.caching.shared import Store
 from modeldyno.server.call import Answer, Call, Refusal
-from modeldyno.server.instance import Instance
-from modeldyno.server.service import ModelService, ServedModel
+from modeldyno.server.models.instance import Instance
+from modeldyno.server.models.service import ModelService, ServedModel
 from modeldyno.server.tally import Tally
 from modeldyno.testing.clock import ManualClock
 from modeldyno.testing.manual_loop import ManualLoop

@@ -25,7 +25,7 @@ class ManualTimer:
 
 
 class ManualLoop:
-    """A `modeldyno.server.instance.Loop` for tests: nothing waits, and the order of things is always the same."""
+    """A `modeldyno.server.loop.Loop` for tests: nothing waits, and the order of things is always the same."""
 
     def __init__(self, clock: ManualClock) -> None:
         self._clock = clock

@@ -3,13 +3,13 @@
 from collections import deque
 from collections.abc import Callable
 
-from modeldyno.server.cache_shared import Found
+from modeldyno.server.caching.shared import Found
 
 _Waiting = tuple[bytes, Callable[[Found], None]]
 
 
 class ManualStore:
-    """A `modeldyno.server.cache_shared.Store` for tests, in memory."""
+    """A `modeldyno.server.caching.shared.Store` for tests, in memory."""
 
     def __init__(self) -> None:
         self.namespace = b"test"

@@ -14,7 +14,7 @@ from modeldyno.policies.padding import PaddingPlan
 from modeldyno.protocols import Session, Tensors
 from modeldyno.records.deployment import Batching, Buckets
 from modeldyno.records.signature import Signature
-from modeldyno.server.merging import merge, own_outputs
+from modeldyno.server.models.merging import merge, own_outputs
 from modeldyno.wire.v2_request import InferRequest, OutputWish
 
 

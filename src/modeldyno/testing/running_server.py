@@ -16,8 +16,8 @@ from modeldyno.protocols import Tensors
 from modeldyno.records.deployment import Batching, Cache, Deployment
 from modeldyno.records.server import ServerAccount, ServerSettings
 from modeldyno.records.signature import Signature
-from modeldyno.server.model_source import ModelSource
-from modeldyno.server.protection import Protection
+from modeldyno.server.protection.protection import Protection
+from modeldyno.server.repository.model_source import ModelSource
 from modeldyno.server.serving import ServedModel, Server
 from modeldyno.testing.sessions import FunctionSession, sum_rows, sum_signature
 from modeldyno.wire.v2_client import encode_infer_request

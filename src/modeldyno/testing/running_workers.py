@@ -14,9 +14,9 @@ from modeldyno.clock import SystemClock
 from modeldyno.errors import DynoError
 from modeldyno.records.deployment import BatchingChanges
 from modeldyno.records.server import ProtectionSettings, ServedBundle, ServerAccount, ServerSettings
-from modeldyno.server.doors import DoorName
-from modeldyno.server.supervisor import Supervisor
-from modeldyno.server.supervisor_member import Member
+from modeldyno.server.network.doors import DoorName
+from modeldyno.server.workers.member import Member
+from modeldyno.server.workers.supervisor import Supervisor
 from modeldyno.testing.running_server import Client, connect_to
 
 _LIMIT_S = 60.0

@@ -2,8 +2,9 @@
 
 import argparse
 
-from modeldyno.cli.arguments import add_data, add_slo, typed
+from modeldyno.cli.arguments import add_data, add_slo
 from modeldyno.cli.terminal import Terminal
+from modeldyno.cli.typed import typed
 from modeldyno.cli.verdicts import code_of_objectives
 from modeldyno.errors import UsageError
 

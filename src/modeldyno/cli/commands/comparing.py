@@ -4,9 +4,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modeldyno.cli.arguments import add_ask, ask_of, typed
+from modeldyno.cli.arguments import add_ask, ask_of
 from modeldyno.cli.sending import add_sending, sending_of
 from modeldyno.cli.terminal import Terminal
+from modeldyno.cli.typed import typed
 from modeldyno.errors import ExitCode
 from modeldyno.units import parse_duration_ns, parse_fraction, parse_rate_per_s
 

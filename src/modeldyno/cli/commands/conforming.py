@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
-from modeldyno.cli.arguments import access_of, add_access, add_data, typed
+from modeldyno.cli.arguments import access_of, add_access, add_data
 from modeldyno.cli.terminal import Terminal
+from modeldyno.cli.typed import typed
 from modeldyno.errors import ExitCode, UsageError
 from modeldyno.units import parse_duration_ns
 

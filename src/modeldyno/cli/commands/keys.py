@@ -2,8 +2,8 @@
 
 import argparse
 
-from modeldyno.cli.arguments import typed
 from modeldyno.cli.terminal import Terminal
+from modeldyno.cli.typed import typed
 from modeldyno.errors import ExitCode, UsageError
 from modeldyno.units import parse_duration_ns, parse_rate_per_s
 

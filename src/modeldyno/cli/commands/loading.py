@@ -4,10 +4,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modeldyno.cli.arguments import add_ask, add_slo, ask_of, typed
+from modeldyno.cli.arguments import add_ask, add_slo, ask_of
 from modeldyno.cli.scenarios import add_scenario, scenario_asked
 from modeldyno.cli.sending import add_pid, add_sending, sending_of
 from modeldyno.cli.terminal import Terminal
+from modeldyno.cli.typed import typed
 from modeldyno.cli.verdicts import code_of_measurement
 from modeldyno.errors import ExitCode, ToolError, UsageError
 from modeldyno.records.scenario import Scenario

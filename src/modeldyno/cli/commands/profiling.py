@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
-from modeldyno.cli.arguments import add_data, add_model, typed
+from modeldyno.cli.arguments import add_data, add_model
 from modeldyno.cli.terminal import Terminal
+from modeldyno.cli.typed import typed
 from modeldyno.errors import ExitCode, UsageError
 from modeldyno.units import parse_duration_ns
 

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from modeldyno.cli.arguments import typed
 from modeldyno.cli.batching import add_batching, changes_of
 from modeldyno.cli.caching import add_caching, redis_of
 from modeldyno.cli.protection import add_protection, bundle_key_of, protection_of, tls_of, warn_of_open_doors
 from modeldyno.cli.terminal import Terminal
+from modeldyno.cli.typed import typed
 from modeldyno.errors import ExitCode
 from modeldyno.units import parse_duration_ns, parse_size_bytes
 

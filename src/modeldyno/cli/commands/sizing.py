@@ -2,9 +2,10 @@
 
 import argparse
 
-from modeldyno.cli.arguments import add_ask, ask_of, typed
+from modeldyno.cli.arguments import add_ask, ask_of
 from modeldyno.cli.sending import add_pid, add_sending, sending_of
 from modeldyno.cli.terminal import Terminal
+from modeldyno.cli.typed import typed
 from modeldyno.errors import ExitCode
 from modeldyno.records.capacity import Capacity
 from modeldyno.units import parse_duration_ns, parse_fraction, parse_rate_per_s

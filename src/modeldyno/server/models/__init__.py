@@ -1,0 +1,1 @@
+"""One model: its queue, its batches, its instances."""

@@ -1,0 +1,1 @@
+"""Sockets: connections in, answers out, over HTTP/1.1 and gRPC."""

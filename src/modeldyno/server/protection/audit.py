@@ -1,0 +1,212 @@
+"""Who asked for what, written down by a thread of its own; never what was in it."""
+
+import logging
+import threading
+from collections import deque
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from modeldyno.clock import Clock
+from modeldyno.records.security import ALL_MODELS, AuditOutcome
+from modeldyno.server.protection.audit_file import AuditFile, describe
+from modeldyno.server.protection.audit_names import audit_path
+from modeldyno.server.rights import Right
+
+_LOG = logging.getLogger("modeldyno.server")
+OnFailure = Literal["refuse", "continue"]
+ROTATE_BYTES = 100 * 10**6
+CANCELLED = 499
+"""The status of a request whose client went away; nginx's number, for HTTP has none."""
+MOST_WAITING = 20_000
+MOST_WAITING_BYTES = 256 * 10**6
+"""Requests, and bytes of bodies whose digests are still to be made, that may wait for the disk."""
+_AT_ONCE_BYTES = 2048
+"""Of a smaller body the digest is made on the loop: `hashlib` would keep the interpreter's lock on the thread too, and
+the loop would have to fight for it. Of larger ones it is made without the lock."""
+_GATHER_S = 0.05
+"""A thread that wakes for each request costs the loop more than all its lines."""
+_LINES_AT_ONCE = 128
+"""Some 20 µs of work: the interpreter's lock is let go with each write, and requests wait for as long."""
+_RETRY_S = 1.0
+_JOIN_S = 10.0
+_LONGEST_NAME = 256
+"""Characters of a model's name in a line: clients choose the names they ask for."""
+
+
+class _Unhashed(NamedTuple):
+    """A request the digest of whose body is still to be made."""
+
+    said: str
+    payload: bytes | bytearray
+
+
+class AuditLog:
+    """Takes entries on the loop's thread, and writes them within a tenth of a second on another.
+
+    Args:
+        path: the log; see `audit_path` for what is written in fact.
+        on_failure: what to do while it cannot be written: `refuse` requests, or `continue` without.
+        clock: for the moments in the lines.
+        rotate_bytes: size of a file that ends it.
+        worker: number of this process among those of its server.
+
+    Raises:
+        OutputError, UsageError, InputError: see `AuditFile`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        on_failure: OnFailure,
+        clock: Clock,
+        rotate_bytes: int = ROTATE_BYTES,
+        worker: int = 0,
+    ) -> None:
+        self._path = path = audit_path(path, worker)
+        self._clock = clock
+        self._on_failure = on_failure
+        self._file = AuditFile(path, rotate_bytes=rotate_bytes)
+        self._waiting: deque[str | _Unhashed] = deque()
+        self._taken_bytes = self._written_bytes = 0
+        self._lost = self._admitted_lost = 0
+        self._is_failing = False
+        self._wakes = threading.Event()
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="audit", daemon=True)
+        torn = ',"torn":true' if self._file.has_torn_line else ""
+        self._drafts = [f'"event":"opened"{torn},"worker":{worker}' if worker else f'"event":"opened"{torn}']
+        self.flush()
+
+    def refuses(self) -> bool:
+        """Whether a request is to be refused now, because there might be no line of it; it is then counted as lost."""
+        if (len(self._waiting) < MOST_WAITING and not self._is_failing) or self._on_failure == "continue":
+            return False
+        self._lost += 1
+        return True
+
+    def start(self) -> None:
+        """Begin to write what `note` takes."""
+        self._thread.start()
+
+    def note(self, key: str, right: Right, payload: bytes | bytearray, status: int, rows: int) -> None:
+        """Take down a request that ended; never waits for a disk.
+
+        Beyond what may wait, it is counted as lost, and that will be in the log.
+
+        Args:
+            key: id of the API key; empty without a valid one.
+            right: what was asked.
+            payload: the body, whose digest is written and nothing else of it.
+            status: of the answer.
+            rows: of the request.
+        """
+        waiting = self._waiting
+        if len(waiting) >= MOST_WAITING:
+            self._lost += 1
+            return
+        said, size = _said(key, right, status, rows), len(payload)
+        if size < _AT_ONCE_BYTES or self._taken_bytes - self._written_bytes + size > MOST_WAITING_BYTES:
+            # Not `_draft`: a call of it would cost a tenth of all this.
+            waiting.append(f'{said}sha256:{sha256(payload).hexdigest()}"' if payload else f'{said}"')
+        else:
+            self._taken_bytes += size
+            waiting.append(_Unhashed(said, payload))
+        # Behind another the thread finds it without being woken: it goes on until nothing waits.
+        if len(waiting) == 1:
+            self._wakes.set()
+
+    def stop(self) -> None:
+        """Write what waits and that the log ends here, as far as the disk takes it."""
+        self._ends.set()
+        self._wakes.set()
+        if self._thread.is_alive():
+            self._thread.join(_JOIN_S)
+        self.flush()
+        if not self._drafts and not self._waiting:
+            self._drafts.append('"event":"closed"')
+            self.flush()
+        left = len(self._drafts) + len(self._waiting)
+        if left:
+            _LOG.error("%d lines of the audit log %s could not be written", left, self._path)
+        self._file.close()
+
+    def flush(self) -> None:
+        """Write what waits; a failure is told once, and tried again by the thread."""
+        try:
+            if not self._write() and not self._is_failing:
+                return
+            self._file.sync()
+            if self._file.is_full():
+                self._file.write(['"event":"rotated"'], at=self._clock.wall_time())
+                self._file.rotate()
+        except OSError as problem:
+            if not self._is_failing:
+                then = "requests are refused until it can be" if self._on_failure == "refuse" else "going on without"
+                _LOG.error("cannot write the audit log %s (%s); %s", self._path, describe(problem), then)
+            self._is_failing = True
+        else:
+            if self._is_failing:
+                _LOG.warning("the audit log %s can be written again", self._path)
+            self._is_failing = False
+
+    def _write(self) -> bool:
+        """Write all that waits, a few lines at a time; whether there was any."""
+        at, has_written = self._clock.wall_time(), False
+        while True:
+            self._gather()
+            if not self._drafts:
+                return has_written
+            self._file.write(self._drafts, at=at)
+            self._drafts = []
+            has_written = True
+
+    def _gather(self) -> None:
+        while self._waiting and len(self._drafts) < _LINES_AT_ONCE:
+            taken = self._waiting.popleft()
+            if isinstance(taken, _Unhashed):
+                self._written_bytes += len(taken.payload)
+                taken = _draft(taken.said, taken.payload)
+            self._drafts.append(taken)
+        lost = self._lost - self._admitted_lost
+        if lost and not self._waiting and not self._is_failing:
+            self._admitted_lost += lost
+            self._drafts.append(f'"event":"gap","lost":{lost}')
+
+    def _work(self) -> None:
+        while not self._ends.is_set():
+            if self._is_failing:
+                self._ends.wait(_RETRY_S)
+            else:
+                self._wakes.wait()
+                self._ends.wait(_GATHER_S)
+            self._wakes.clear()
+            self.flush()
+
+
+def outcome_of(status: int) -> AuditOutcome:
+    """What an HTTP status says became of a request."""
+    if status < 400:
+        return "answered"
+    if status == CANCELLED:
+        return "cancelled"
+    if status == 504:
+        return "expired"
+    return "refused" if status < 500 or status == 503 else "failed"
+
+
+def _draft(said: str, payload: bytes | bytearray) -> str:
+    """A line's own fields. Written out, because encoding a record takes three times as long as all else here."""
+    return f'{said}sha256:{sha256(payload).hexdigest()}"' if payload else f'{said}"'
+
+
+@lru_cache(maxsize=4096)
+def _said(key: str, right: Right, status: int, rows: int) -> str:
+    """All fields but the digest, up to its quotation mark."""
+    model = "" if right.model is None or right.model == ALL_MODELS else right.model[:_LONGEST_NAME]
+    asked = msgspec.json.encode({"key": key, "verb": right.verb, "model": model}).decode()[1:-1]
+    return f'"event":"request",{asked},"outcome":"{outcome_of(status)}","status":{status},"rows":{rows},"digest":"'

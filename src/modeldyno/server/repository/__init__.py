@@ -1,0 +1,1 @@
+"""Loading and unloading while the server goes on."""
