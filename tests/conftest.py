@@ -1,4 +1,5 @@
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -10,6 +11,10 @@ from tests.stalled import excuse
 # No test depends on how fast the machine is; and what CI runs can be repeated exactly.
 settings.register_profile("modeldyno", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("modeldyno")
+
+# A shell that starts its command in the background has it ignore Ctrl-C, and so would all that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
