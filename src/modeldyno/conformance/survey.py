@@ -81,11 +81,10 @@ def _listed(wire: HttpWire) -> tuple[str, ...]:
             entries = json.loads(index.body)
         except (ValueError, RecursionError):
             entries = []
-        names = [
-            str(one["name"])
-            for one in entries
-            if isinstance(one, dict) and "name" in one and may_be_asked(one.get("state"))
-        ]
+        listed = [one for one in entries if isinstance(one, dict) and "name" in one]
+        # When all are said to be away, it may be the states that are wrong.
+        able = [one for one in listed if may_be_asked(one.get("state"))] or listed
+        names = [str(one["name"]) for one in able]
     if not names:
         entries = _object(wire.send("GET", "/v2/models")).get("models")
         names = [str(one) for one in entries] if isinstance(entries, list) else []

@@ -57,7 +57,8 @@ def format_server_timing(
     total_ns = preprocess_ns + queue_ns + inference_ns + postprocess_ns
     # Whole numbers below 1 ms, which most answers are, take half the time of fractions. The bits tell that none is less
     # than zero, whose sign would stand behind the point.
-    if not batch_ns and total_ns < _MS and (preprocess_ns | queue_ns | inference_ns | postprocess_ns | padding_ns) >= 0:
+    signs = preprocess_ns | queue_ns | inference_ns | postprocess_ns | padding_ns
+    if not batch_ns and total_ns < _MS and padding_ns < _MS and signs >= 0:
         if padding_ns:
             return _QUICK_MERGED % (preprocess_ns, queue_ns, inference_ns, postprocess_ns, padding_ns, total_ns)
         return _QUICK % (preprocess_ns, queue_ns, inference_ns, postprocess_ns, total_ns)

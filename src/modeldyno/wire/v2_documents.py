@@ -50,8 +50,8 @@ class ModelState(NamedTuple):
 
 
 def may_be_asked(state: object) -> bool:
-    """Whether a model of this state in a server's index can answer; many servers tell no state."""
-    return state in (None, "", "UNKNOWN", "READY")
+    """Whether a model of this state in an index may answer; many servers tell no state, some one of their own."""
+    return state not in ("UNAVAILABLE", "LOADING", "UNLOADING")
 
 
 def encode_server_metadata(name: str, version: str, *, is_controlled: bool = False) -> bytes:
