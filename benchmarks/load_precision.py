@@ -30,7 +30,7 @@ ON_TIME_NS = 1_000_000
 LEFT_OUT = {"wrk2": "its source is on GitHub only (no package of Debian, PyPI or npm), which is not reachable here"}
 PRIORITIES = {
     False: "Server and clients at normal priority: other work on the machine counts.",
-    True: "Server and clients at real-time priority (SCHED_FIFO), for other work ran on the same cores.",
+    True: "Server and clients at real-time priority (SCHED_FIFO): other work on the same cores does not count.",
 }
 
 
