@@ -38,6 +38,7 @@ from modeldyno.records.signature import Signature, TensorSpec
 from modeldyno.runtimes.onnx_runtime import OnnxRuntime
 from modeldyno.server.call import Answer, Refusal
 from modeldyno.server.models.service import ModelService, ServedModel
+from modeldyno.server.network.doors import Urls
 from modeldyno.server.serving import serve
 from modeldyno.server.tally import Tally
 from modeldyno.testing.clock import ManualClock
@@ -110,8 +111,8 @@ def serve_layer(model: str, features: str, cache_bytes: str, instances: str) -> 
         name="layer", version="1", platform="onnx_onnxv1", signature=signature, sessions=sessions, deployment=deployment
     )
 
-    def announce(url: str) -> None:
-        print(url.rpartition(":")[2], os.getpid(), flush=True)
+    def announce(urls: Urls) -> None:
+        print(urls["main"].rpartition(":")[2], os.getpid(), flush=True)
 
     serve([served], ServerSettings(port=0), clock=SystemClock(), on_ready=announce)
 

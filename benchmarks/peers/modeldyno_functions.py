@@ -34,5 +34,5 @@ if __name__ == "__main__":
         [served(name) for name in MODELS],
         ServerSettings(port=int(sys.argv[1]), grpc_port=int(sys.argv[2])),
         clock=SystemClock(),
-        on_ready=lambda url: print(url, flush=True),
+        on_ready=lambda urls: print(urls["main"], flush=True),
     )

@@ -1,5 +1,6 @@
 """`dyno serve`: what it says of what it serves, and what it refuses."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from modeldyno.cli.commands.serving import _as_json, _as_text
 from modeldyno.cli.main import main
 from modeldyno.records.server import ServedBundle
+from modeldyno.server.network.doors import Urls
 from modeldyno.testing.bundles import write_echo_bundle
 
 DIGITS = ServedBundle(name="digits", version="1", label="onnxruntime original", path="a")
@@ -19,15 +21,37 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 
 
 def test_one_model_is_announced_by_its_name_several_with_their_versions() -> None:
-    assert "serving digits: onnxruntime original" == _as_text(["http://h:1"], [DIGITS]).splitlines()[0]
-    lines = _as_text(["http://h:1", "grpc://h:2"], [DIGITS, WINE]).splitlines()
+    assert "serving digits: onnxruntime original" == _as_text({"main": "http://h:1"}, [DIGITS]).splitlines()[0]
+    lines = _as_text({"main": "http://h:1", "grpc": "grpc://h:2"}, [DIGITS, WINE]).splitlines()
     assert ["serving digits 1: onnxruntime original", "        wine 12:  scikit-learn"] == lines[:2]
     assert "  at      http://h:1, grpc://h:2" == lines[2]
 
 
 def test_the_record_names_every_model() -> None:
     expected = b'{"url": "u", "model": "digits", "models": [{"name": "digits", "version": "1"}, '
-    assert expected + b'{"name": "wine", "version": "12"}]}\n' == _as_json("u", [], [DIGITS, WINE])
+    assert expected + b'{"name": "wine", "version": "12"}]}\n' == _as_json({"main": "u"}, [DIGITS, WINE])
+
+
+def test_every_door_is_announced() -> None:
+    urls: Urls = {"main": "a", "admin": "b", "metrics": "c", "grpc": "d", "admin-grpc": "e"}
+    assert ["  at      a, d", "  admin   b, e", "  metrics c"] == _as_text(urls, [DIGITS]).splitlines()[1:4]
+    said = json.loads(_as_json(urls, [DIGITS]))
+    told = [said[f"{name}url"] for name in ("", "grpc_", "admin_", "metrics_", "admin_grpc_")]
+    assert ["a", "d", "b", "c", "e"] == told
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    (
+        (("--workers", "0"), "0 workers cannot serve"),
+        (("--workers", "100000"), "only take time from one another"),
+        (("--workers", "2", "--worker-silence", "10ms"), "10.0 ms"),
+    ),
+)
+def test_workers_that_cannot_work_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], why: str
+) -> None:
+    assert why in refused(capsys, str(write_echo_bundle(tmp_path / "echo")), "--port", "0", *words)
 
 
 def test_nothing_to_serve_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

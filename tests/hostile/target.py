@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from modeldyno.clock import SystemClock
 from modeldyno.protocols import Tensors
 from modeldyno.records.server import ProtectionSettings, ServerSettings
+from modeldyno.server.network.doors import Urls
 from modeldyno.server.protection.protection import Protection
 from modeldyno.server.serving import serve
 from modeldyno.testing.running_server import make_model
@@ -37,15 +38,12 @@ def main() -> None:
         make_model(echo, echo_signature("FP32", ("batch", WIDTH)), name="echo", max_rows=8),
         make_model(take_memory, name="greedy"),
     ]
-    urls: list[str] = []
 
-    def announce(url: str) -> None:
-        print(msgspec.json.encode([url, *urls]).decode(), flush=True)  # noqa: T201 - this is what the parent reads
+    def announce(urls: Urls) -> None:
+        print(msgspec.json.encode([urls["main"], urls["grpc"]]).decode(), flush=True)  # noqa: T201 - this is what the parent reads
 
     with protection:
-        account = serve(
-            models, settings, clock=SystemClock(), protection=protection, on_ready=announce, on_grpc_ready=urls.append
-        )
+        account = serve(models, settings, clock=SystemClock(), protection=protection, on_ready=announce)
     print(msgspec.json.encode(account).decode(), flush=True)  # noqa: T201 - as above
 
 

@@ -28,7 +28,8 @@ from modeldyno.records.server import ServerSettings
 from modeldyno.server.serving import serve
 from modeldyno.testing.running_server import make_model
 account = serve(
-    [make_model(max_rows=4)], ServerSettings(port=0), clock=SystemClock(), on_ready=lambda url: print(url, flush=True)
+    [make_model(max_rows=4)], ServerSettings(port=0), clock=SystemClock(),
+    on_ready=lambda urls: print(urls["main"], flush=True),
 )
 print(account.accepted, account.answered, account.failed, account.cancelled)
 """

@@ -142,6 +142,15 @@ def test_errors_that_a_burst_of_late_sends_may_have_caused_do_not_count_against_
     assert "client_limited" == judge_probe([one], parse_objectives("error_rate<1%")).answer
 
 
+def test_a_few_errors_among_requests_that_were_hardly_sent_do_not_count_against_the_server() -> None:
+    one = run(2000, count=200)
+    late = slice(None, -20)
+    one.requests["sent_ns"][late] = one.requests["planned_ns"][late] + 30 * MS
+    one.requests["done_ns"][late] = one.requests["sent_ns"][late] + MS
+    one.requests["outcome"] = Outcome.HTTP_ERROR
+    assert "client_limited" == judge_probe([one], parse_objectives("error_rate<1%")).answer
+
+
 def test_joined_runs_follow_one_another_and_leave_out_the_warm_up() -> None:
     first, second = run(2000, count=100), run(2000, count=80, seed=4)
     rows = joined_rows([first, second])

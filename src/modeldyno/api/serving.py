@@ -6,7 +6,6 @@ from pathlib import Path
 
 from modeldyno.api.opened import Terms
 from modeldyno.api.repository import Repository
-from modeldyno.api.worker_crew import Offer, serve_with_workers
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.deployment.signing import vouch_of
 from modeldyno.errors import UsageError
@@ -14,6 +13,7 @@ from modeldyno.policies.versions import parse_versions
 from modeldyno.records.deployment import BatchingChanges
 from modeldyno.records.server import ProtectionSettings, ServedBundle, ServerAccount, ServerSettings
 from modeldyno.secret import Secret
+from modeldyno.server.network.doors import Urls
 from modeldyno.server.protection.protection import Protection
 from modeldyno.server.serving import serve as serve_models
 
@@ -30,8 +30,7 @@ def serve(  # noqa: PLR0913 - each is a matter of its own, and all but the first
     trusted_key: Place | None = None,
     bundle_key: Secret | None = None,
     changes: BatchingChanges | None = None,
-    on_ready: Callable[[str, Sequence[ServedBundle]], None] = lambda _url, _bundles: None,
-    on_grpc_ready: Callable[[str], None] = lambda _url: None,
+    on_ready: Callable[[Urls, Sequence[ServedBundle]], None] = lambda _urls, _bundles: None,
     clock: Clock | None = None,
 ) -> ServerAccount:
     """Serve bundles over the Open Inference Protocol until SIGTERM or SIGINT, then drain.
@@ -49,8 +48,8 @@ def serve(  # noqa: PLR0913 - each is a matter of its own, and all but the first
         bundle_key: of encrypted bundles.
         changes: to how the bundles say that requests wait and are batched. Padding is switched on only where it
             leaves the answers to the bundle's samples as they are; else that is logged.
-        on_ready: called with the base URL and what is served once requests are answered.
-        on_grpc_ready: called with the URL of gRPC just before, if the settings have a port for it.
+        on_ready: called once requests are answered: with the base URL of each door (`main`, and `grpc`, `admin`,
+            `metrics`, `admin-grpc` if the settings have a port for them), and with what is served.
         clock: the clock to stamp with.
 
     Returns:
@@ -83,6 +82,8 @@ def serve(  # noqa: PLR0913 - each is a matter of its own, and all but the first
         )
     settings, protection = settings or ServerSettings(), protection or ProtectionSettings()
     if settings.workers != 1:
+        from modeldyno.api.worker_crew import Offer, serve_with_workers  # what one process can do without
+
         offer = Offer(
             bundles=tuple(str(one) for one in bundles),
             repository=None if repository is None else str(repository),
@@ -92,16 +93,13 @@ def serve(  # noqa: PLR0913 - each is a matter of its own, and all but the first
             trusted_key=None if trusted_key is None else str(trusted_key),
             changes=changes or BatchingChanges(),
         )
-        return serve_with_workers(
-            offer, bundle_key=bundle_key, on_ready=on_ready, on_grpc_ready=on_grpc_ready, clock=clock
-        )
+        return serve_with_workers(offer, bundle_key=bundle_key, on_ready=on_ready, clock=clock)
     with Protection(protection, clock=clock) as guarding:
         return serve_models(
             (),
             settings,
             clock=clock,
-            on_ready=lambda url: on_ready(url, source.offers()),
+            on_ready=lambda urls: on_ready(urls, source.offers()),
             protection=guarding,
-            on_grpc_ready=on_grpc_ready,
             source=source,
         )

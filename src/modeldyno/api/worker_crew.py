@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,13 +19,17 @@ from modeldyno.errors import ToolError, UsageError
 from modeldyno.machine.cores import share_of
 from modeldyno.records.deployment import BatchingChanges
 from modeldyno.records.server import ProtectionSettings, ServedBundle, ServerAccount, ServerSettings
+from modeldyno.reports.estimates import plural
 from modeldyno.secret import Secret
-from modeldyno.server.network.doors import DoorName
 from modeldyno.server.workers.link import new_pair
 from modeldyno.server.workers.member import Hired
-from modeldyno.server.workers.supervisor import Supervisor
+from modeldyno.server.workers.supervisor import OnReady, Supervisor
+from modeldyno.units import format_duration
 
 _MODULE = "modeldyno.api.worker_process"
+MOST_WORKERS_A_CORE = 8
+LEAST_SILENCE_NS = 10**9
+"""Four beats: less would take a busy worker for one that hangs."""
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,27 +61,38 @@ def serve_with_workers(
     offer: Offer,
     *,
     bundle_key: Secret | None,
-    on_ready: Callable[[str, Sequence[ServedBundle]], None],
-    on_grpc_ready: Callable[[str], None],
+    on_ready: OnReady,
     clock: Clock,
 ) -> ServerAccount:
     """`modeldyno.api.serving.serve`, with a process that accepts and several that answer.
 
     Raises:
-        UsageError: fewer than one worker.
+        UsageError: fewer workers than one, or more than the machine can keep apart; or too little time for one to be
+            silent in.
         DynoError: an address cannot be listened on, or the workers cannot open what they are to serve.
     """
-    if offer.settings.workers < 1:
-        raise UsageError(f"{offer.settings.workers} workers cannot serve", hint="--workers 2, or leave it out for one")
-
-    def announce(urls: dict[DoorName, str], served: Sequence[ServedBundle]) -> None:
-        if "grpc" in urls:
-            on_grpc_ready(urls["grpc"])
-        on_ready(urls["main"], served)
-
+    _check(offer.settings)
     with WorkerCrew(offer, bundle_key=bundle_key) as crew:
         supervisor = Supervisor(offer.settings, hire=crew.hire, clock=clock)
-        return supervisor.run(announce, signals=(signal.SIGTERM, signal.SIGINT))
+        return supervisor.run(on_ready, signals=(signal.SIGTERM, signal.SIGINT))
+
+
+def _check(settings: ServerSettings) -> None:
+    if settings.workers < 1:
+        raise UsageError(f"{settings.workers} workers cannot serve", hint="--workers 2, or leave it out for one")
+    cores = len(os.sched_getaffinity(0))
+    if settings.workers > MOST_WORKERS_A_CORE * cores:
+        raise UsageError(
+            f"{settings.workers:,} workers are too many for {plural(cores, 'core')}",
+            why=f"each opens every model, and more than {MOST_WORKERS_A_CORE} a core only take time from one another",
+            hint=f"--workers {cores}: one for each core",
+        )
+    if settings.worker_silence_ns < LEAST_SILENCE_NS:
+        raise UsageError(
+            f"workers that are silent for {format_duration(settings.worker_silence_ns)} cannot be taken for hung",
+            why="they send a sign of life four times a second",
+            hint="--worker-silence 1s, or more",
+        )
 
 
 class WorkerCrew:

@@ -4,8 +4,10 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, NamedTuple
 
 from modeldyno.protocols import Tensors
-from modeldyno.wire.v2_request import InferRequest
+from modeldyno.wire.errors import WireError
+from modeldyno.wire.v2_request import InferRequest, InferRequestDecoder
 from modeldyno.wire.v2_response import InferBody
+from modeldyno.wire.v2_tensors import Buffer
 
 if TYPE_CHECKING:
     from modeldyno.server.caching.flights import Flight
@@ -60,7 +62,19 @@ class Refusal(NamedTuple):
     retry_after_s: int | None = None
 
 
+NO_MEMORY = Refusal(503, "there was not enough memory for this request; try again later", 1)
+
 Reply = Callable[[Answer | Refusal], None]
+
+
+def decode_or_refuse(decoder: InferRequestDecoder, body: Buffer, header_length: int | None) -> InferRequest | Refusal:
+    """The HTTP request in `body`, or why it is none."""
+    try:
+        return decoder.decode(body, header_length)
+    except WireError as problem:
+        return Refusal(problem.status, problem.message)
+    except MemoryError:
+        return NO_MEMORY
 
 
 class Call:

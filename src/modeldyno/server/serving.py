@@ -17,7 +17,7 @@ from modeldyno.server.log_switch import LogSwitch
 from modeldyno.server.metrics.routes import MetricsRouter
 from modeldyno.server.metrics.slots import MetricsSlots
 from modeldyno.server.models.service import ServedModel
-from modeldyno.server.network.doors import Door, DoorName, doors_of
+from modeldyno.server.network.doors import Door, DoorName, Urls, doors_of
 from modeldyno.server.network.listening import ConnectionListener, new_loop
 from modeldyno.server.network.tls import Certificates
 from modeldyno.server.plane import Plane
@@ -37,9 +37,8 @@ def serve(
     settings: ServerSettings,
     *,
     clock: Clock,
-    on_ready: Callable[[str], None],
+    on_ready: Callable[[Urls], None],
     protection: Protection | None = None,
-    on_grpc_ready: Callable[[str], None] = lambda _url: None,
     slots: MetricsSlots | None = None,
     source: ModelSource | None = None,
 ) -> ServerAccount:
@@ -51,9 +50,8 @@ def serve(
         models: at least one; of several versions of one name, the highest answers requests without a version.
         settings: where to listen, and the limits.
         clock: measures delays, time-outs and the server's own times.
-        on_ready: called with the base URL once requests can be sent.
+        on_ready: called with the base URL of each door once requests can be sent.
         protection: keys and audit; the caller enters and leaves it.
-        on_grpc_ready: called with the URL of gRPC before `on_ready`, if the settings have a port for it.
         slots: where the processes of one server leave their counts for each other; None for a single process.
         source: of further models, which are opened and closed here, and can be loaded anew and unloaded.
 
@@ -62,13 +60,7 @@ def serve(
         InputError: the files for TLS are not what they should be.
     """
     server = Server(models, settings, clock=clock, protection=protection, slots=slots, source=source)
-
-    def announce(url: str) -> None:
-        if "grpc" in server.urls:
-            on_grpc_ready(server.urls["grpc"])
-        on_ready(url)
-
-    return server.run(announce, signals=(signal.SIGTERM, signal.SIGINT))
+    return server.run(on_ready, signals=(signal.SIGTERM, signal.SIGINT))
 
 
 class Server:
@@ -134,7 +126,7 @@ class Server:
         if not self._undrained:
             self._ended.set()
 
-    def run(self, on_ready: Callable[[str], None], *, signals: Sequence[signal.Signals] = ()) -> ServerAccount:
+    def run(self, on_ready: Callable[[Urls], None], *, signals: Sequence[signal.Signals] = ()) -> ServerAccount:
         """Serve until `stop` or one of `signals`, which only the main thread can take.
 
         Raises:
@@ -158,9 +150,9 @@ class Server:
             _LOG.error("a defect of the server: it is not known what became of %d requests", account.unaccounted)
         return account
 
-    async def _run(self, on_ready: Callable[[str], None], signals: Sequence[signal.Signals]) -> None:
+    async def _run(self, on_ready: Callable[[Urls], None], signals: Sequence[signal.Signals]) -> None:
         try:
-            url = await self._listen()
+            await self._listen()
         except BaseException:
             # uvloop does not end while anything listens.
             self.drain()
@@ -172,10 +164,10 @@ class Server:
             self.loop.add_signal_handler(number, self.drain)
         if self._certificates is not None and signals:
             self.loop.add_signal_handler(signal.SIGHUP, self.renew_certificates)
-        on_ready(url)
+        on_ready(self.urls)
         await self._ended.wait()
 
-    async def _listen(self) -> str:
+    async def _listen(self) -> None:
         if self._store is not None:
             _check_sharing(self._plane)
             self._store.start()
@@ -187,7 +179,6 @@ class Server:
             else:
                 listener.open(router)
         self._plane.metrics.start()
-        return self.urls.get("main", "")
 
     def _router(self, door: Door) -> Handler:
         if door.name == "metrics":

@@ -181,6 +181,8 @@ def _errors_without_the_client(rows: np.ndarray, objectives: Sequence[Objective]
     """
     is_late = rows["sent_ns"] - rows["planned_ns"] > _ON_TIME_NS
     told = rows[(rows["sent_ns"] >= 0) & ~is_late & np.isin(rows["outcome"], _ANSWERED)]
+    if check_count(told):
+        return None  # a few of many say little of a server that was hardly asked
     judged = [judge_error_rate(one, told) for one in _limits(objectives) if one.metric == "error_rate"]
     failed = [one.evidence for one in judged if one.verdict == "fail"]
     return f"{'; '.join(failed)} (of the requests that were sent on time and answered)" if failed else None

@@ -16,6 +16,7 @@ from modeldyno.protocols import Tensors
 from modeldyno.records.deployment import Batching, Cache, Deployment
 from modeldyno.records.server import ServerAccount, ServerSettings
 from modeldyno.records.signature import Signature
+from modeldyno.server.network.doors import Urls
 from modeldyno.server.protection.protection import Protection
 from modeldyno.server.repository.model_source import ModelSource
 from modeldyno.server.serving import ServedModel, Server
@@ -76,8 +77,8 @@ class RunningServer:
     def _run(self) -> None:
         self.account = self._server.run(self._announce)
 
-    def _announce(self, url: str) -> None:
-        self.url = url
+    def _announce(self, urls: Urls) -> None:
+        self.url = urls["main"]
         self._ready.set()
 
     def __enter__(self) -> Self:

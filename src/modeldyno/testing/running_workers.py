@@ -14,7 +14,7 @@ from modeldyno.clock import SystemClock
 from modeldyno.errors import DynoError
 from modeldyno.records.deployment import BatchingChanges
 from modeldyno.records.server import ProtectionSettings, ServedBundle, ServerAccount, ServerSettings
-from modeldyno.server.network.doors import DoorName
+from modeldyno.server.network.doors import DoorName, Urls
 from modeldyno.server.workers.member import Member
 from modeldyno.server.workers.supervisor import Supervisor
 from modeldyno.testing.running_server import Client, connect_to
@@ -62,8 +62,8 @@ class RunningWorkers:
         self._thread = threading.Thread(target=self._run, name="supervisor")
 
     def _run(self) -> None:
-        def announce(urls: dict[DoorName, str], served: Sequence[ServedBundle]) -> None:
-            self.urls = urls
+        def announce(urls: Urls, served: Sequence[ServedBundle]) -> None:
+            self.urls = dict(urls)
             self.served = [one.name for one in served]
             self._ready.set()
 

@@ -247,7 +247,7 @@ from modeldyno.server.metrics.slots import MetricsSlots
 from modeldyno.server.serving import serve
 from modeldyno.testing.running_server import make_model
 serve(
-    [make_model()], ServerSettings(port=0), clock=SystemClock(), on_ready=lambda url: print(url, flush=True),
+    [make_model()], ServerSettings(port=0), clock=SystemClock(), on_ready=lambda urls: print(urls["main"], flush=True),
     slots=MetricsSlots(Path(sys.argv[1]), int(sys.argv[2])),
 )
 """

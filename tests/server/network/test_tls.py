@@ -255,7 +255,7 @@ from modeldyno.records.server import ServerSettings, TlsFiles
 from modeldyno.server.serving import serve
 from modeldyno.testing.running_server import make_model
 settings = ServerSettings(port=0, tls=TlsFiles(certificate=sys.argv[1], key=sys.argv[2]))
-serve([make_model()], settings, clock=SystemClock(), on_ready=lambda url: print(url, flush=True))
+serve([make_model()], settings, clock=SystemClock(), on_ready=lambda urls: print(urls["main"], flush=True))
 """
 
 

@@ -1,5 +1,6 @@
 """Workers that start, die, hang and fail, by a loop that turns only when it is told to."""
 
+import contextlib
 import logging
 import signal
 import socket
@@ -12,11 +13,13 @@ import pytest
 from modeldyno.errors import DynoError, InputError, ToolError
 from modeldyno.policies.restarting import BEAT_S, GOOD_RUN_NS, MOST_SILENT_STARTS, STALE_BEATS
 from modeldyno.records.server import ServedBundle, ServerAccount, ServerSettings
+from modeldyno.server.network.doors import DoorName
 from modeldyno.server.workers.crew import Crew
 from modeldyno.server.workers.link import new_pair
 from modeldyno.server.workers.member import NOTHING, Hired, Member
 from modeldyno.server.workers.messages import (
     Adopt,
+    Adopted,
     Beat,
     Closed,
     Done,
@@ -98,6 +101,7 @@ class Office:
         self.hired: list[tuple[int, FakeWorker]] = []
         self.told: list[str] = []
         self.problems: list[DynoError] = []
+        self.taken_back: list[DoorName] = []
         self.cannot_hire = False
         settings = ServerSettings(workers=2, worker_silence_ns=30 * SECOND, drain_timeout_ns=5 * SECOND)
         self.crew = Crew(settings, hire=self.hire, loop=cast("Any", self.loop), clock=self.clock, host=self)
@@ -129,6 +133,10 @@ class Office:
 
     def report_ended(self) -> None:
         self.told.append("ended")
+
+    def take_back(self, door: DoorName, connection: socket.socket) -> None:
+        self.taken_back.append(door)
+        connection.close()
 
     def hear(self, member: Member, message: FromWorker) -> None:
         raise AssertionError(message)
@@ -167,9 +175,10 @@ def office() -> Iterator[Office]:
 def hand(office: Office) -> bool:
     one, other = socket.socketpair()
     with other:
-        was_taken = office.crew.hand("main", one)
+        if office.crew.hand("main", one):
+            return True
         one.close()
-    return was_taken
+        return False
 
 
 def test_the_crew_is_complete_when_all_have_started(office: Office) -> None:
@@ -192,6 +201,26 @@ def test_a_connection_goes_to_who_has_the_fewest_and_is_counted_until_it_is_clos
     assert [True] * 2 == [hand(office) for _ in range(2)]
     assert ([], [Adopt("main")] * 2) == (one.hear(), other.hear())
     assert 4 == office.crew.open_connections("main")
+
+
+def test_what_a_dead_worker_never_had_is_for_another(office: Office) -> None:
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(end) for _ in range(3) for end in socket.socketpair()]
+        one, other = office.started()
+        doors: tuple[DoorName, ...] = ("main", "main", "grpc")
+        for door, connection in zip(doors, connections[::2], strict=True):
+            other.say(Beat(NOTHING, is_ready=True))
+            one.say(Beat(NOTHING, is_ready=door == "main"))
+            office.loop.look()
+            assert office.crew.hand(door, connection)
+        assert ([Adopt("main")], [Adopt("main"), Adopt("grpc")]) == (one.hear(), other.hear())
+        other.say(Adopted())
+        office.loop.look()
+        assert [False, True, False] == [end.fileno() == -1 for end in connections[::2]]
+        other.kill()
+        office.loop.look()
+        assert ["grpc"] == office.taken_back
+        assert 1 == office.crew.open_connections("main")
 
 
 def test_who_is_not_ready_gets_connections_only_when_nobody_is(office: Office) -> None:

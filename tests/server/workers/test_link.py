@@ -87,17 +87,13 @@ def test_what_the_other_end_does_not_take_yet_is_kept_but_a_connection_is_not_ta
 
         one, other = socket.socketpair()
         with one, other:
-            passed = one.dup()
-            while ends.link.hand(Adopt("main"), passed):
+            while ends.link.hand(Adopt("main"), one):
                 sent += 1
                 assert sent < 100_000
-                passed = one.dup()
-            passed.close()
             for _ in range(3):
                 ends.link.send(Stop())
             read_one()  # there would be room for it now, but not in front of what waits
             assert not ends.link.hand(Adopt("main"), one)
-            assert -1 != one.fileno()  # it is still ours to give to another
         ends.other.settimeout(0.0)
         await ends.wait_until(read_on)
         assert [Adopt("main")] * sent + [Stop()] * 3 == heard
@@ -116,8 +112,9 @@ def test_a_connection_comes_with_its_message() -> None:
             on_end=lambda: None,
         )
         one, other = socket.socketpair()
-        assert ends.link.hand(Adopt("grpc"), one)
-        assert -1 == one.fileno()  # closed here
+        with one:
+            assert ends.link.hand(Adopt("grpc"), one)
+            assert -1 != one.fileno()  # it is still ours to give to another
         ends.link.send(Stop())
         await ends.wait_until(lambda: len(came) == 2)
         (adopt, passed), (stop, nothing) = came

@@ -16,6 +16,10 @@ from modeldyno.units import parse_duration_ns, parse_size_bytes
 
 if TYPE_CHECKING:
     from modeldyno.records.server import ServedBundle
+    from modeldyno.server.network.doors import DoorName, Urls
+
+_OPEN: tuple["DoorName", ...] = ("main", "grpc")
+_APART: tuple[tuple[str, tuple["DoorName", ...]], ...] = (("admin", ("admin", "admin-grpc")), ("metrics", ("metrics",)))
 
 DESCRIPTION = """Serve bundles over the Open Inference Protocol (HTTP/1.1 with JSON and binary tensors; gRPC) until
 SIGTERM or Ctrl-C; then it answers what it has accepted, and ends."""
@@ -105,13 +109,11 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
 
-    grpc_urls: list[str] = []
-
-    def announce(url: str, served: "Sequence[ServedBundle]") -> None:
+    def announce(urls: "Urls", served: "Sequence[ServedBundle]") -> None:
         if arguments.json:
-            terminal.record(_as_json(url, grpc_urls, served))
+            terminal.record(_as_json(urls, served))
         else:
-            terminal.result(_as_text([url, *grpc_urls], served))
+            terminal.result(_as_text(urls, served))
         sys.stdout.flush()
 
     settings = ServerSettings(
@@ -144,7 +146,6 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         bundle_key=bundle_key_of(arguments.bundle_key),
         changes=changes_of(arguments),
         on_ready=announce,
-        on_grpc_ready=grpc_urls.append,
     )
     if arguments.json:
         terminal.record(to_json(accounting))
@@ -157,23 +158,28 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     return ExitCode.OK
 
 
-def _as_json(url: str, grpc_urls: list[str], served: "Sequence[ServedBundle]") -> bytes:
+def _as_json(urls: "Urls", served: "Sequence[ServedBundle]") -> bytes:
     import json
 
-    places = {"url": url, **({"grpc_url": grpc_urls[0]} if grpc_urls else {})}
+    places = {"url" if name == "main" else f"{name.replace('-', '_')}_url": url for name, url in urls.items()}
     models = [{"name": one.name, "version": one.version} for one in served]
     return json.dumps({**places, "model": served[0].name, "models": models}).encode() + b"\n"
 
 
-def _as_text(urls: list[str], served: "Sequence[ServedBundle]") -> str:
+def _as_text(urls: "Urls", served: "Sequence[ServedBundle]") -> str:
     names = [one.name if len(served) == 1 else f"{one.name} {one.version}" for one in served]
     width = max(map(len, names)) + 1
     first, *others = (f"{f'{name}:':<{width}} {one.label}" for name, one in zip(names, served, strict=True))
     lines = [
         f"serving {first}",
         *(f"        {other}" for other in others),
-        f"  at      {', '.join(urls)}",
-        f"  try     curl {urls[0]}/v2/models/{served[0].name}",
+        f"  at      {_places(urls, _OPEN)}",
+        *(f"  {name:<7} {where}" for name, doors in _APART if (where := _places(urls, doors))),
+        f"  try     curl {urls['main']}/v2/models/{served[0].name}",
         "  stop    Ctrl-C, or kill -TERM; requests that were accepted are answered first",
     ]
     return "\n".join(lines)
+
+
+def _places(urls: "Urls", doors: "Sequence[DoorName]") -> str:
+    return ", ".join(urls[name] for name in doors if name in urls)

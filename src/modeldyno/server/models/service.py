@@ -21,7 +21,7 @@ from modeldyno.server.caching.answers import AnswerCache, Entry
 from modeldyno.server.caching.flights import Flights
 from modeldyno.server.caching.question import Questions
 from modeldyno.server.caching.shared import SharedAnswers, Store
-from modeldyno.server.call import Answer, Call, Computed, Refusal, Reply, ServerTimes
+from modeldyno.server.call import NO_MEMORY, Answer, Call, Computed, Refusal, Reply, ServerTimes, decode_or_refuse
 from modeldyno.server.loop import Loop
 from modeldyno.server.metrics.model_counts import ModelCounts
 from modeldyno.server.metrics.totals import Outcome
@@ -196,13 +196,9 @@ class ModelService:
         visit: Visit | None = None,
     ) -> Call | None:
         """Answer the HTTP request in `body`; `accept` says the rest."""
-        try:
-            request = self._decoder.decode(body, header_length)
-        except WireError as problem:
-            self._refuse(Refusal(problem.status, problem.message), reply)
-            return None
-        except MemoryError:
-            self._refuse(_NO_MEMORY, reply)
+        request = decode_or_refuse(self._decoder, body, header_length)
+        if isinstance(request, Refusal):
+            self._refuse(request, reply)
             return None
         return self.accept(request, started_ns=started_ns, reply=reply, deadline_ns=deadline_ns, visit=visit)
 
@@ -428,7 +424,7 @@ class ModelService:
         except WireError as problem:
             self._fail([call], Refusal(problem.status, problem.message))
         except MemoryError:
-            self._fail([call], _NO_MEMORY)
+            self._fail([call], NO_MEMORY)
         except Exception:  # noqa: BLE001 - it is logged, and told to the one it concerns
             _LOG.exception("model %r: an answer could not be given", self.model.name)
             self._fail([call], Refusal(500, "a fault of the server; its log says more"))
@@ -462,7 +458,7 @@ class ModelService:
     def _fail_batch(self, calls: Sequence[Call], error: BaseException) -> None:
         _LOG.error("model %r raised on a batch of %d requests", self.model.name, len(calls), exc_info=error)
         if isinstance(error, MemoryError):
-            self._fail(calls, _NO_MEMORY)
+            self._fail(calls, NO_MEMORY)
         else:
             self._fail(calls, Refusal(500, f"the model failed: {type(error).__name__}"))
 
@@ -508,7 +504,6 @@ class _Hit(NamedTuple):
 
 
 _NO_BODY = InferBody(b"", None)
-_NO_MEMORY = Refusal(503, "there was not enough memory for this request; try again later", 1)
 
 
 def _fixed_sizes(shape: tuple[int | str, ...]) -> tuple[tuple[int, int], ...]:

@@ -1,7 +1,7 @@
 """The addresses of a server, each with what is answered there."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -13,6 +13,8 @@ from modeldyno.server.network.listening import ConnectionListener
 from modeldyno.server.network.tls import HTTP1, HTTP2, Certificates
 
 DoorName = Literal["main", "admin", "metrics", "grpc", "admin-grpc"]
+Urls = Mapping[DoorName, str]
+"""Of the doors that a server has; `main` is always one."""
 
 
 class Door(NamedTuple):

@@ -9,13 +9,12 @@ from modeldyno.errors import DataError
 from modeldyno.processing.flow import Ask, Flow, Fork
 from modeldyno.processing.steps import Array
 from modeldyno.protocols import Tensors
-from modeldyno.server.call import Answer, Call, Refusal
+from modeldyno.server.call import NO_MEMORY, Answer, Call, Refusal
 from modeldyno.server.loop import Loop
 from modeldyno.server.pipelines.member import PipelineMember
 from modeldyno.server.pipelines.processing import Processor
 
 _LOG = logging.getLogger("modeldyno.server")
-_NO_MEMORY = Refusal(503, "there was not enough memory for this request; try again later", 1)
 
 Outputs = dict[str, Array]
 
@@ -113,7 +112,7 @@ class Journey:
             # Before any model has answered, it is the client's values that are refused; after that, a model's.
             self._end(Refusal(500 if self._has_answer else 400, problem.what))
         elif isinstance(problem, MemoryError):
-            self._end(_NO_MEMORY)
+            self._end(NO_MEMORY)
         else:
             _LOG.error("a request could not go through its pipeline", exc_info=problem)
             self._end(Refusal(500, "a fault of the server; its log says more"))

@@ -10,7 +10,7 @@ from modeldyno.processing.steps import Array
 from modeldyno.records.model_statistics import ModelStatistics
 from modeldyno.records.pipeline import Node
 from modeldyno.records.signature import Signature
-from modeldyno.server.call import Answer, Call, Refusal, Reply, ServerTimes
+from modeldyno.server.call import NO_MEMORY, Answer, Call, Refusal, Reply, ServerTimes, decode_or_refuse
 from modeldyno.server.metrics.totals import Outcome
 from modeldyno.server.models.service import ServedModel
 from modeldyno.server.pipelines.journey import Journey
@@ -26,7 +26,6 @@ from modeldyno.wire.v2_response import InferBody, InferResponseEncoder
 from modeldyno.wire.v2_tensors import Buffer
 
 _LOG = logging.getLogger("modeldyno.server")
-_NO_MEMORY = Refusal(503, "there was not enough memory for this request; try again later", 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,13 +122,9 @@ class PipelineService:
         visit: Visit | None = None,
     ) -> Call | None:
         """Answer the HTTP request in `body`; see `modeldyno.server.served.Service`."""
-        try:
-            request = self._decoder.decode(body, header_length)
-        except WireError as problem:
-            self._refuse(Refusal(problem.status, problem.message), reply)
-            return None
-        except MemoryError:
-            self._refuse(_NO_MEMORY, reply)
+        request = decode_or_refuse(self._decoder, body, header_length)
+        if isinstance(request, Refusal):
+            self._refuse(request, reply)
             return None
         return self.accept(request, started_ns=started_ns, reply=reply, deadline_ns=deadline_ns, visit=visit)
 
@@ -206,7 +201,7 @@ class PipelineService:
         except WireError as problem:
             self._end(call, Refusal(problem.status, problem.message), "failed")
         except MemoryError:
-            self._end(call, _NO_MEMORY, "failed")
+            self._end(call, NO_MEMORY, "failed")
         except Exception:  # noqa: BLE001 - it is logged, and told to the one it concerns
             _LOG.exception("pipeline %r: an answer could not be given", self.model.name)
             self._end(call, Refusal(500, "a fault of the server; its log says more"), "failed")

@@ -25,6 +25,7 @@ from modeldyno.server.tally import add_accounts
 from modeldyno.server.workers.link import Link
 from modeldyno.server.workers.member import Hire, Member
 from modeldyno.server.workers.messages import (
+    Adopted,
     Beat,
     Closed,
     Done,
@@ -66,6 +67,10 @@ class Host(Protocol):
 
     def report_gone(self, member: Member) -> None:
         """A worker has ended, however that came."""
+        ...
+
+    def take_back(self, door: DoorName, connection: socket.socket) -> None:
+        """A worker ended before it had this connection."""
         ...
 
     def report_failure(self, problem: DynoError) -> None:
@@ -165,6 +170,8 @@ class Crew:
         """End at once who is left: nobody, but after a fault of the supervisor."""
         for member in self:
             member.bury()
+            for _, connection in member.take_back():
+                connection.close()
         self._members = {}
 
     def account(self) -> ServerAccount:
@@ -200,6 +207,8 @@ class Crew:
     def _hear(self, member: Member, message: FromWorker) -> None:
         member.silent_beats = 0
         match message:
+            case Adopted():
+                member.note_adopted()
             case Closed(door):
                 member.count_closed(door)
             case Beat(account, is_ready):
@@ -213,12 +222,15 @@ class Crew:
             case Failed(kind, what, why, hint):
                 self._take_failure(member, _KINDS.get(kind, ToolError)(what, why=why, hint=hint))
             case Turned(settings):
-                self._turned = Turn(settings)
-                for other in self:
-                    if other is not member and other.takes_part:
-                        other.link.send(self._turned)
+                self._pass_on(Turn(settings), member)
             case _:
                 self._host.hear(member, message)
+
+    def _pass_on(self, turn: Turn, author: Member) -> None:
+        self._turned = turn
+        for other in self:
+            if other is not author and other.takes_part:
+                other.link.send(turn)
 
     def _welcome(self, member: Member, served: Sequence[ServedBundle]) -> None:
         member.is_started = True
@@ -244,6 +256,8 @@ class Crew:
         del self._members[member.number]
         self._accounts = [add_accounts([*self._accounts, member.account])]
         self._host.report_gone(member)
+        for door, connection in member.take_back():
+            self._host.take_back(door, connection)
         if self._is_stopping:
             self._report_if_ended()
             return

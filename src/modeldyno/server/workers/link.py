@@ -58,8 +58,6 @@ class Link(Generic[Heard]):
         self._on_end = on_end
         # Made once: a buffer of this size made for each message would cost more than all the rest.
         self._buffer = memoryview(bytearray(_LARGEST_MESSAGE_BYTES))
-        # Made once: a buffer of this size made for each message would cost more than all the rest.
-        self._buffer = memoryview(bytearray(_LARGEST_MESSAGE_BYTES))
         self._outbox: deque[bytes] = deque()
         self._is_open = True
         loop.add_reader(end, self._read)
@@ -73,14 +71,13 @@ class Link(Generic[Heard]):
             self._flush()
 
     def hand(self, message: Adopt, connection: socket.socket) -> bool:
-        """Send a connection and close it here, if the other end takes it at once; whether it did."""
+        """Send a connection, if the other end takes it at once; whether it did. It stays open here, too."""
         if not self._is_open or self._outbox:
             return False
         try:
             socket.send_fds(self._end, [msgspec.msgpack.encode(message)], [connection.fileno()])
         except OSError:  # its queue is full, or it is gone
             return False
-        connection.close()
         return True
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """One worker process, as its supervisor sees it."""
 
 import socket
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -37,6 +37,13 @@ class Hired(NamedTuple):
 
     process: Process
     end: socket.socket
+
+
+class Handed(NamedTuple):
+    """A connection, and by which door it came."""
+
+    door: DoorName
+    connection: socket.socket
 
 
 Hire = Callable[[int, Sequence[ServedBundle] | None], Hired]
@@ -78,6 +85,7 @@ class Member:
         self.account = NOTHING
         """As far as it has told."""
         self._open: Counter[DoorName] = Counter()
+        self._on_their_way: deque[Handed] = deque()
 
     @property
     def takes_part(self) -> bool:
@@ -93,18 +101,29 @@ class Member:
         return Load(self._open[door], self._open.total())
 
     def hand(self, door: DoorName, connection: socket.socket) -> bool:
-        """Give it a connection; whether it took it."""
+        """Give it a connection; whether there is room. It is kept until the worker has it, and may be taken back."""
         if not self.link.hand(Adopt(door), connection):
             return False
         self._open[door] += 1
+        self._on_their_way.append(Handed(door, connection))
         return True
+
+    def note_adopted(self) -> None:
+        """It has the first of the connections that were on their way."""
+        self._on_their_way.popleft().connection.close()
+
+    def take_back(self) -> Sequence[Handed]:
+        """The connections that it never had, for another: nothing of them was read."""
+        handed = list(self._on_their_way)
+        self._on_their_way.clear()
+        return handed
 
     def count_closed(self, door: DoorName) -> None:
         """A connection is gone."""
         self._open[door] -= 1
 
     def bury(self) -> int:
-        """Wait for the end of a process whose link has closed; its status. What was on its way is lost."""
+        """Wait for the end of a process whose link has closed; its status. What it had not answered is lost."""
         self.link.close()
         if not self.is_done:
             self.process.kill()  # it has ended, or closed its link against all rules

@@ -90,6 +90,10 @@ class Beat(msgspec.Struct, frozen=True, tag=True):
     is_ready: bool
 
 
+class Adopted(msgspec.Struct, frozen=True, tag=True):
+    """The connection that came first of those not yet told of is here, and nothing of it was read."""
+
+
 class Closed(msgspec.Struct, frozen=True, tag=True):
     """A connection that came by this door is gone."""
 
@@ -139,4 +143,4 @@ class Turned(msgspec.Struct, frozen=True, tag=True):
 
 
 ToWorker: TypeAlias = Adopt | Stop | Renew | Prepare | Commit | Abandon | Unload | Answer | Turn
-FromWorker: TypeAlias = Started | Failed | Beat | Closed | Leaving | Done | Ask | Prepared | Changed | Turned
+FromWorker: TypeAlias = Started | Failed | Beat | Adopted | Closed | Leaving | Done | Ask | Prepared | Changed | Turned

@@ -11,7 +11,7 @@ import msgspec
 from modeldyno.clock import Clock
 from modeldyno.errors import DynoError
 from modeldyno.records.server import ServedBundle, ServerAccount, ServerSettings
-from modeldyno.server.network.doors import Door, DoorName, doors_of
+from modeldyno.server.network.doors import Door, DoorName, Urls, doors_of
 from modeldyno.server.network.listening import new_loop
 from modeldyno.server.workers.changes import Changes
 from modeldyno.server.workers.crew import Crew
@@ -24,7 +24,7 @@ _LOG = logging.getLogger("modeldyno.server")
 _GRACE_S = 0.1
 _NOBODY = "no worker process answers at the moment; try again later"
 
-OnReady = Callable[[dict[DoorName, str], Sequence[ServedBundle]], None]
+OnReady = Callable[[Urls, Sequence[ServedBundle]], None]
 
 
 class Supervisor:
@@ -49,6 +49,7 @@ class Supervisor:
         self._on_ready: OnReady = lambda _urls, _served: None
         self._problem: DynoError | None = None
         self._is_stopping = False
+        self._doors = {door.name: door for door in doors_of(settings)}
 
     def run(self, on_ready: OnReady, *, signals: Sequence[signal.Signals] = ()) -> ServerAccount:
         """Serve until one of `signals`, then have all workers answer what they accepted; a second one ends at once.
@@ -78,7 +79,7 @@ class Supervisor:
 
     async def _run(self, signals: Sequence[signal.Signals]) -> None:
         try:
-            for door in doors_of(self._settings):
+            for door in self._doors.values():
                 self._entrances.append(Entrance(door, loop=self.loop, on_connection=self._take))
             for number in signals:
                 self.loop.add_signal_handler(number, self.stop)
@@ -152,6 +153,10 @@ class Supervisor:
     def report_gone(self, member: Member) -> None:
         """See `Host`."""
         self._changes.leave_out(member)
+
+    def take_back(self, door: DoorName, connection: socket.socket) -> None:
+        """See `Host`."""
+        self._take(self._doors[door], connection)
 
     def report_failure(self, problem: DynoError) -> None:
         """See `Host`."""

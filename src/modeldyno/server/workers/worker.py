@@ -8,12 +8,13 @@ from functools import partial
 
 from modeldyno.policies.restarting import BEAT_S
 from modeldyno.records.server import ServedBundle, ServerAccount
-from modeldyno.server.network.doors import DoorName
+from modeldyno.server.network.doors import DoorName, Urls
 from modeldyno.server.serving import Server
 from modeldyno.server.workers.control import WorkerControl
 from modeldyno.server.workers.link import Link, tell
 from modeldyno.server.workers.messages import (
     Adopt,
+    Adopted,
     Beat,
     Closed,
     Done,
@@ -66,7 +67,7 @@ class Worker:
         if self._link is not None:
             self._link.send(message)
 
-    def _begin(self, _url: str) -> None:
+    def _begin(self, _urls: Urls) -> None:
         loop = self._server.loop
         self._link = Link(self._end, ToWorker, loop=loop, on_message=self._hear, on_end=self._end_now)
         # Whoever sends it to a worker alone means this worker; the supervisor must hear of it before it drains, for
@@ -86,6 +87,8 @@ class Worker:
     def _hear(self, message: ToWorker, connection: socket.socket | None) -> None:
         match message:
             case Adopt(door):
+                # Before anything of it is read: what ends this process is not given to the next one.
+                self.send(Adopted())
                 listener = self._server.listeners[door]
                 if connection is None:  # no descriptor was free for it, and it is closed
                     self._count_closed(door)
