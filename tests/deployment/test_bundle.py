@@ -2,6 +2,7 @@ import errno
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from modeldyno.deployment.bundle import (
@@ -16,6 +17,7 @@ from modeldyno.errors import InputError, OutputError
 from modeldyno.records.artifact import Artifact, Model
 from modeldyno.records.bundle import Bundle, Sample, Samples
 from modeldyno.records.deployment import Deployment
+from modeldyno.records.files import write_record
 from modeldyno.records.signature import Signature, TensorSpec
 
 SIGNATURE = Signature(
@@ -128,3 +130,62 @@ def test_what_is_no_bundle_says_how_to_make_one(tmp_path: Path) -> None:
         with pytest.raises(InputError) as caught:
             open_bundle(path)
         assert "dyno tune" in caught.value.hint
+
+
+@pytest.fixture
+def spread(tmp_path: Path) -> Path:
+    """A bundle whose artifact is several files, one of them in a folder of its own."""
+    source = tmp_path / "net"
+    (source / "weights").mkdir(parents=True)
+    (source / "net.xml").write_bytes(b"graph")
+    (source / "weights" / "net.bin").write_bytes(b"numbers")
+    one = bundle()
+    artifact = msgspec.structs.replace(one.artifact, path="artifact/net.xml", files=("weights/net.bin",))
+    write_bundle(
+        tmp_path / "net.bundle",
+        msgspec.structs.replace(one, artifact=artifact),
+        artifact=source / "net.xml",
+        samples=SAMPLES,
+        datasheet=None,
+    )
+    return tmp_path / "net.bundle"
+
+
+def test_an_artifact_of_several_files_is_bundled_whole(spread: Path) -> None:
+    opened = open_bundle(spread)
+    assert {"artifact/net.xml", "artifact/weights/net.bin", "samples.json"} == set(opened.files)
+    with Contents(spread, opened) as contents:
+        assert b"numbers" == (contents.artifact().parent / "weights" / "net.bin").read_bytes()
+
+
+def test_an_artifact_of_several_files_is_whole_in_memory_too(spread: Path) -> None:
+    opened = open_bundle(spread)
+    with Contents(spread, opened, in_memory=True) as contents:
+        main = contents.artifact()
+        (spread / "artifact" / "weights" / "net.bin").write_bytes(b"others")
+        assert (b"graph", b"numbers") == (main.read_bytes(), (main.parent / "weights" / "net.bin").read_bytes())
+        with pytest.raises(InputError, match=r"net\.bin is not the file that was bundled"):
+            contents.artifact()
+
+
+def test_a_further_file_that_was_changed_or_is_not_listed_is_refused(spread: Path) -> None:
+    opened = open_bundle(spread)
+    with Contents(spread, opened) as contents:
+        contents.check_artifact()
+        (spread / "artifact" / "weights" / "net.bin").write_bytes(b"others")
+        with pytest.raises(InputError, match="not the file that is served"):
+            contents.check_artifact()
+    with pytest.raises(InputError, match="not the file that was bundled"):
+        open_bundle(spread)
+    files = {name: digest for name, digest in opened.files.items() if not name.endswith(".bin")}
+    write_record(spread / MANIFEST, msgspec.structs.replace(opened, files=files))
+    with pytest.raises(InputError, match=r"does not list its own artifact 'artifact/weights/net\.bin'"):
+        open_bundle(spread)
+
+
+@pytest.mark.parametrize("name", ("../model.onnx", "/model.onnx", "a/../model.onnx", "./model.onnx", "a//b", "", "."))
+def test_a_file_outside_the_bundle_is_not_looked_at(written: Path, name: str) -> None:
+    opened = open_bundle(written)
+    write_record(written / MANIFEST, msgspec.structs.replace(opened, files={**opened.files, name: "sha256:0"}))
+    with pytest.raises(InputError, match="names a file outside the bundle"):
+        open_bundle(written)

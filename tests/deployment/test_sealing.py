@@ -71,7 +71,7 @@ def test_neither_the_model_nor_its_samples_are_readable_on_disk(plain: Path, sea
 def test_what_is_decrypted_is_in_memory_only(sealed: Path, author: Path, plain: Path) -> None:
     model = (plain / "model.onnx").read_bytes()
     with Contents(sealed, open_sealed(sealed, author), key=KEY) as contents:
-        path = contents.path_of("model.onnx")
+        path = contents.artifact()
         assert (".onnx", model) == (path.suffix, path.read_bytes())
         assert path.is_symlink()
         assert "memfd:model.onnx (deleted)" in str(path.readlink().readlink())
@@ -96,11 +96,11 @@ def test_a_plain_signed_bundle_is_used_from_memory_so_that_what_was_checked_is_l
     seal(plain, out=copy, signing_key=author / "KEY.pem")
     bundle = open_sealed(copy, author)
     with Contents(copy, bundle, in_memory=True) as contents:
-        path = contents.path_of("model.onnx")
+        path = contents.artifact()
         (copy / "model.onnx").write_bytes(b"another model")
         assert (plain / "model.onnx").read_bytes() == path.read_bytes()
         with pytest.raises(InputError, match="not the file that was bundled"):
-            contents.path_of("model.onnx")
+            contents.artifact()
 
 
 def test_an_unsigned_bundle_is_refused_when_a_key_is_trusted(plain: Path, author: Path) -> None:

@@ -20,7 +20,7 @@ def convert(tmp_path_factory: pytest.TempPathFactory) -> Convert:
     done: dict[str, tuple[Model, Path]] = {}
 
     def convert_once(estimator: Any, name: str) -> tuple[Model, Path]:
-        from modeldyno.models.conversion_child import convert as convert_here
+        from modeldyno.models.scikit_conversion import convert as convert_here
 
         if name not in done:
             source, destination = folder / f"{name}.skops", folder / f"{name}.onnx"

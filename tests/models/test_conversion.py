@@ -48,8 +48,9 @@ def test_too_little_time_is_an_error(tmp_path: Path, mlp_file: Path) -> None:
 
 def test_an_onnx_model_is_not_converted_again(tmp_path: Path) -> None:
     model = examine(samples.write_two_inputs_onnx(tmp_path / "two.onnx"), trust=False)
-    with pytest.raises(UsageError, match="is onnx already"):
+    with pytest.raises(UsageError, match="is not converted to ONNX") as caught:
         convert_to_onnx(model, tmp_path / "m.onnx", trust=False, timeout_ns=MINUTE_NS, memory_bytes=MEMORY_BYTES)
+    assert "it is ONNX already" == caught.value.why
 
 
 class Unheard(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -64,7 +65,7 @@ class Unheard(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
 def test_a_model_without_a_converter_is_refused_in_words(tmp_path: Path) -> None:
     from modeldyno.models.conversion import ConversionTask
-    from modeldyno.models.conversion_child import convert
+    from modeldyno.models.scikit_conversion import convert
 
     path = tmp_path / "unheard.skops"
     skops.io.dump(Unheard(), path)
@@ -118,7 +119,7 @@ def test_an_inner_tensor_with_the_name_of_an_output_is_moved_aside(convert: Conv
 
 def test_fewer_outputs_than_asked_for_are_an_error(tmp_path: Path) -> None:
     from modeldyno.models.conversion import ConversionTask
-    from modeldyno.models.conversion_child import convert
+    from modeldyno.models.scikit_conversion import convert
 
     path = tmp_path / "line.skops"
     save_skops(LinearRegression().fit(np.eye(3), np.arange(3.0)), path)

@@ -27,7 +27,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Saved]:
     done: dict[str, Saved] = {}
 
     def save(kind: str) -> Saved:
-        from modeldyno.models.conversion_child import convert
+        from modeldyno.models.scikit_conversion import convert
 
         if kind not in done:
             skops, onnx = folder / f"{kind}.skops", folder / f"{kind}.onnx"

@@ -15,7 +15,12 @@ PLATFORMS: dict[RuntimeName, str] = {"onnxruntime": "onnxruntime_onnx", "scikit-
 
 
 def runtime_named(name: RuntimeName, *, trust: bool = False) -> Runtime:
-    """The runtime of that name; its library is imported when a session is opened."""
+    """The runtime of that name; its library is imported when a session is opened.
+
+    Args:
+        name: of the runtime.
+        trust: whether the user vouches for what is opened, so that opening may run code from it.
+    """
     if name == "onnxruntime":
         from modeldyno.runtimes.onnx_runtime import OnnxRuntime
 

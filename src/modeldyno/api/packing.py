@@ -38,7 +38,6 @@ def pack(
         OutputError: see `deploy.bundle.write_bundle`.
     """
     source = Path(artifact.path)
-    stored = "model.onnx" if artifact.format == "onnx" else "model.skops"
     bundle = Bundle(
         tool_version=__version__,
         created_at=clock.wall_time(),
@@ -46,13 +45,19 @@ def pack(
         task=resolved_task(maker.model.task, maker.dataset.labels),
         signature=artifact.signature,
         deployment=deployment,
-        artifact=msgspec.structs.replace(artifact, path=stored),
+        artifact=msgspec.structs.replace(artifact, path=stored_path(artifact)),
         origin=maker.model,
         files={},
         build_cpu_flags=capture_environment().cpu_flags,
     )
     samples = _samples(maker, artifact, deployment)
     return write_bundle(directory, bundle, artifact=source, samples=samples, datasheet=datasheet, force=force)
+
+
+def stored_path(artifact: Artifact) -> str:
+    """Where the main file of an artifact is in a bundle: several files have a folder, for they name one another."""
+    source = Path(artifact.path)
+    return f"artifact/{source.name}" if artifact.files else f"model{source.suffix}"
 
 
 def _samples(maker: Maker, artifact: Artifact, deployment: Deployment) -> Samples:

@@ -7,30 +7,31 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from modeldyno.api.choices import runtime_named
+from modeldyno.api.artifacts import open_artifact
+from modeldyno.bfloat16 import as_numbers, from_numbers
 from modeldyno.deployment.contents import Contents
 from modeldyno.errors import InputError
 from modeldyno.policies.padding import check_padding
 from modeldyno.protocols import Session
 from modeldyno.records.bundle import Bundle, Sample, Samples
 from modeldyno.records.deployment import Deployment
-from modeldyno.records.files import digest_file
 from modeldyno.records.signature import DATATYPES, Signature, TensorSpec
 from modeldyno.testing.padding_kit import find_changed_answer
 
 _LOG = logging.getLogger("modeldyno.server")
 
 
-def open_sessions(bundle: Bundle, contents: Contents) -> list[Session]:
+def open_sessions(bundle: Bundle, contents: Contents, *, trust: bool = False) -> list[Session]:
     """One session for each instance of a bundle's deployment, every sample asked of each.
 
     Raises:
         InputError: an answer is not the one that the bundle was proven with.
+        TrustError: opening it would run code from it, and `trust` is false.
     """
     sessions: list[Session] = []
     try:
         for _ in range(bundle.deployment.instances):
-            sessions.append(open_session(bundle, contents))  # noqa: PERF401 - those that are open are to be closed
+            sessions.append(open_session(bundle, contents, trust=trust))  # noqa: PERF401 - those that are open are to be closed
     except BaseException:
         for session in sessions:
             session.close()
@@ -38,15 +39,12 @@ def open_sessions(bundle: Bundle, contents: Contents) -> list[Session]:
     return sessions
 
 
-def open_session(bundle: Bundle, contents: Contents) -> Session:
-    """One session of a bundle's artifact, every sample asked of it.
-
-    Raises:
-        InputError: an answer is not the one that the bundle was proven with.
-    """
-    artifact = contents.path_of(bundle.artifact.path)
-    runtime = runtime_named(bundle.deployment.runtime)
-    session = runtime.open(artifact, bundle.signature, bundle.deployment.session)
+def open_session(bundle: Bundle, contents: Contents, *, trust: bool = False) -> Session:
+    """One session of a bundle's artifact, every sample asked of it; see `open_sessions`."""
+    deployment = bundle.deployment
+    session = open_artifact(
+        bundle.artifact, deployment.session, runtime=deployment.runtime, place=contents.artifact(), trust=trust
+    )
     try:
         check_samples(session, contents.samples(), source=bundle.name)
     except BaseException:
@@ -55,20 +53,14 @@ def open_session(bundle: Bundle, contents: Contents) -> Session:
     return session
 
 
-def reopen_session(bundle: Bundle, contents: Contents) -> Session:
+def reopen_session(bundle: Bundle, contents: Contents, *, trust: bool = False) -> Session:
     """One session more of a bundle that was opened long ago; its place may hold another by now.
 
     Raises:
-        InputError: it does, or see `open_session`.
+        InputError: it does, or see `open_sessions`.
     """
-    artifact = contents.path_of(bundle.artifact.path)
-    if bundle.encryption is None and digest_file(artifact) != bundle.files[bundle.artifact.path]:
-        raise InputError(
-            f"{artifact} is not the file that is served",
-            why="its digest differs",
-            hint="load the model anew: POST /v2/repository/models/NAME/load at the admin port",
-        )
-    return open_session(bundle, contents)
+    contents.check_artifact()
+    return open_session(bundle, contents, trust=trust)
 
 
 def without_unproven_padding(session: Session, deployment: Deployment, samples: Samples) -> Deployment:
@@ -133,6 +125,7 @@ def _differing_output(session: Session, sample: Sample, samples: Samples) -> str
 def _is_close(expected: NDArray[np.generic], actual: NDArray[np.generic], samples: Samples) -> bool:
     if expected.shape != actual.shape:
         return False
+    expected, actual = as_numbers(expected), as_numbers(actual)
     if expected.dtype.kind == "f":
         return np.allclose(
             expected, actual, rtol=samples.relative_tolerance, atol=samples.absolute_tolerance, equal_nan=True
@@ -150,6 +143,8 @@ def tensor_of(values: list, spec: TensorSpec) -> NDArray[np.generic]:  # type: i
     if spec.datatype == "BYTES":
         flat = np.array(values, dtype=object)
         return np.array([str(item).encode() for item in flat.ravel()], dtype=object).reshape(flat.shape)
+    if spec.datatype == "BF16":
+        return from_numbers(np.array(values, np.float32))
     return np.array(values, dtype=DATATYPES[spec.datatype])
 
 
@@ -158,10 +153,11 @@ def values_of(tensor: NDArray[np.generic], spec: TensorSpec) -> list:  # type: i
     if spec.datatype == "BYTES":
         texts = [item.decode("utf-8", "replace") for item in tensor.ravel().tolist()]
         tensor = np.array(texts, dtype=object).reshape(tensor.shape)
-    listed: list = tensor.tolist()  # type: ignore[type-arg]
+    listed: list = as_numbers(tensor).tolist()  # type: ignore[type-arg]
     return listed
 
 
 def is_storable(tensor: NDArray[np.generic]) -> bool:
     """Whether a tensor survives JSON: NaN and infinity do not."""
+    tensor = as_numbers(tensor)
     return tensor.dtype.kind != "f" or all(math.isfinite(item) for item in tensor.ravel().tolist())

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from modeldyno.api.choices import RUNTIMES_OF, runtime_named
+from modeldyno.api.artifacts import artifact_of, open_artifact
 from modeldyno.deployment.bundle import MANIFEST, PIPELINE, open_bundle
 from modeldyno.models.examine import examine
 from modeldyno.protocols import Session
 from modeldyno.records.artifact import Task
-from modeldyno.records.deployment import SessionSettings
 from modeldyno.records.signature import Signature
 
 
@@ -48,14 +47,17 @@ def subject_at(path: Path, *, trust: bool, task: Task | None) -> Subject:
         deployment = bundle.deployment
 
         def open_bundled() -> Session:
-            runtime = runtime_named(deployment.runtime)
-            return runtime.open(path / bundle.artifact.path, bundle.signature, deployment.session)
+            return open_artifact(
+                bundle.artifact,
+                deployment.session,
+                runtime=deployment.runtime,
+                place=path / bundle.artifact.path,
+                trust=trust,
+            )
 
         return Subject(bundle.name, bundle.signature, task or bundle.task, bundle.origin.classes, open_bundled)
     model = examine(path, trust=trust, task=task)
 
-    def open_model() -> Session:
-        runtime = runtime_named(RUNTIMES_OF[model.format][0], trust=trust)
-        return runtime.open(path, model.signature, SessionSettings())
-
-    return Subject(model.name, model.signature, model.task, model.classes, open_model)
+    return Subject(
+        model.name, model.signature, model.task, model.classes, lambda: open_artifact(artifact_of(model), trust=trust)
+    )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from modeldyno.api.artifacts import usual_runtime
 from modeldyno.api.candidates import Maker
 from modeldyno.api.choices import RUNTIMES_OF, runtime_named
 from modeldyno.api.lanes import batch_of, open_lanes
@@ -54,7 +55,7 @@ class RealWorkshop:
     def deployments(self, assessed: Sequence[Assessed]) -> list[Deployment]:
         """See `tune.search.Workshop`."""
         original = self.artifacts["original"]
-        reference = reference_deployment(RUNTIMES_OF[original.format][0])
+        reference = reference_deployment(usual_runtime(original))
         others = deployments(
             [one.artifact for one in assessed],
             RUNTIMES_OF,
@@ -97,8 +98,9 @@ class RealWorkshop:
         """Deployments that differ in the batch only share their sessions."""
         key = (deployment.artifact, deployment.runtime, deployment.session.threads, deployment.instances)
         if key not in lanes:
+            artifact = self.artifacts[deployment.artifact]
             runtime = runtime_named(deployment.runtime, trust=self.maker.trust)
-            lanes[key] = open_lanes(runtime, self.artifacts[deployment.artifact], deployment, clock=self.clock)
+            lanes[key] = open_lanes(runtime, artifact, deployment, clock=self.clock)
         batch = batch_of(self.dataset, deployment.batching.max_rows)
         return Entrant(deployment=deployment, lanes=lanes[key], batch=batch)
 

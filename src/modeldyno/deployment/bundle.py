@@ -86,7 +86,10 @@ def building(directory: Path, *, force: bool) -> Iterator[Path]:
 
 
 def _fill(place: Path, bundle: Bundle, artifact: Path, samples: Samples, datasheet: Datasheet | None) -> Bundle:
-    shutil.copyfile(artifact, place / bundle.artifact.path)
+    copy_file(artifact, place / bundle.artifact.path)
+    folder = Path(bundle.artifact.path).parent
+    for name in bundle.artifact.files:
+        copy_file(artifact.parent / name, place / folder / name)
     write_record(place / SAMPLES, samples)
     if datasheet is not None:
         write_record(place / DATASHEET, datasheet)
@@ -95,9 +98,16 @@ def _fill(place: Path, bundle: Bundle, artifact: Path, samples: Samples, datashe
     return written
 
 
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file into a bundle that is being written; its folder is made."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
 def digests_in(place: Path) -> dict[str, str]:
     """The digests of all files of a bundle that is being written, its manifest not among them."""
-    return {path.name: digest_file(path) for path in sorted(place.iterdir()) if path.name != MANIFEST}
+    files = {str(path.relative_to(place)): path for path in sorted(place.rglob("*")) if path.is_file()}
+    return {name: digest_file(path) for name, path in files.items() if name != MANIFEST}
 
 
 def _move_into_place(place: Path, directory: Path) -> None:
@@ -139,9 +149,14 @@ def open_bundle(directory: Path, *, vouch: Vouch | None = None, opens_encrypted:
             why="only dyno serve opens encrypted bundles",
             hint=f"dyno serve {directory} --bundle-key FILE, and ask the server",
         )
+    _check_files(directory, bundle)
+    return bundle
+
+
+def _check_files(directory: Path, bundle: Bundle) -> None:
     for name, digest in bundle.files.items():
         path = directory / name
-        if Path(name).name != name:
+        if is_outside(name):
             raise InputError(f"{directory / MANIFEST} names a file outside the bundle: {name!r}")
         if not path.is_file():
             raise InputError(f"{path} is missing", why=f"{MANIFEST} lists it", hint="copy the whole bundle again")
@@ -149,9 +164,21 @@ def open_bundle(directory: Path, *, vouch: Vouch | None = None, opens_encrypted:
             raise InputError(
                 f"{path} is not the file that was bundled", why="its digest differs", hint="copy the whole bundle again"
             )
-    if bundle.artifact.path not in bundle.files:
-        raise InputError(f"{directory / MANIFEST} does not list its own artifact {bundle.artifact.path!r}")
-    return bundle
+    for name in artifact_files(bundle):
+        if name not in bundle.files:
+            raise InputError(f"{directory / MANIFEST} does not list its own artifact {name!r}")
+
+
+def artifact_files(bundle: Bundle) -> tuple[str, ...]:
+    """The files of the artifact, by path relative to the bundle, the main one first."""
+    folder = Path(bundle.artifact.path).parent
+    return bundle.artifact.path, *(str(folder / name) for name in bundle.artifact.files)
+
+
+def is_outside(name: str) -> bool:
+    """Whether a path that is to be relative to a folder leaves it, or says the same in a longer way."""
+    parts = Path(name).parts
+    return not parts or Path(name).is_absolute() or ".." in parts or str(Path(*parts)) != name
 
 
 def _read(path: Path) -> bytes:

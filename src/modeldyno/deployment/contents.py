@@ -6,11 +6,11 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
-from modeldyno.deployment.bundle import SAMPLES
+from modeldyno.deployment.bundle import SAMPLES, artifact_files
 from modeldyno.deployment.encryption import check_key, decrypt
 from modeldyno.errors import InputError
 from modeldyno.records.bundle import Bundle, Samples
-from modeldyno.records.files import digest_bytes, from_json
+from modeldyno.records.files import digest_bytes, digest_file, from_json
 from modeldyno.secret import Secret
 
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
@@ -66,24 +66,47 @@ class Contents:
             return content
         return decrypt(content, encryption, self._key, name)
 
-    def path_of(self, name: str) -> Path:
-        """Where a library can open the file; of one in memory, a link to it with the same ending.
+    def artifact(self) -> Path:
+        """Where a library can open the artifact; of one in memory, a link to it beside links to its further files.
 
         Raises:
             InputError: see `read`.
         """
+        main = self._bundle.artifact.path
         if not self._in_memory and self._bundle.encryption is None:
-            return self._directory / name
-        handle = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+            return self._directory / main
+        if self._links is None:
+            self._links = tempfile.TemporaryDirectory(prefix="dyno-")
+        # Every session opens its own: libraries may map a file, and read it at places of their own.
+        place = Path(tempfile.mkdtemp(dir=self._links.name))
+        for name in artifact_files(self._bundle):
+            self._link(name, place / name)
+        return place / main
+
+    def check_artifact(self) -> None:
+        """Make sure that the artifact is still the one that the bundle was opened with.
+
+        Raises:
+            InputError: it was changed meanwhile, and is not read from memory.
+        """
+        if self._bundle.encryption is not None or self._in_memory:
+            return  # `read` checks it
+        for name in artifact_files(self._bundle):
+            if digest_file(self._directory / name) != self._bundle.files[name]:
+                raise InputError(
+                    f"{self._directory / name} is not the file that is served",
+                    why="its digest differs",
+                    hint="load the model anew: POST /v2/repository/models/NAME/load at the admin port",
+                )
+
+    def _link(self, name: str, link: Path) -> None:
+        handle = os.memfd_create(link.name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         self._handles.append(handle)
         with open(handle, "wb", closefd=False) as stream:
             stream.write(self.read(name))
         fcntl.fcntl(handle, fcntl.F_ADD_SEALS, _SEALS)
-        if self._links is None:
-            self._links = tempfile.TemporaryDirectory(prefix="dyno-")
-        link = Path(self._links.name) / f"{len(self._handles)}-{name}"
+        link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(f"/proc/{os.getpid()}/fd/{handle}")
-        return link
 
     def samples(self) -> Samples:
         """The sample requests with their expected answers."""

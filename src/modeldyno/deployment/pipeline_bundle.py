@@ -1,12 +1,11 @@
 """Pipelines on disk: the bundles of their members in one directory, written whole or not at all, checked on opening."""
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from modeldyno.deployment.bundle import MANIFEST, PIPELINE, SAMPLES, Vouch, building, open_bundle
+from modeldyno.deployment.bundle import MANIFEST, PIPELINE, SAMPLES, Vouch, building, copy_file, open_bundle
 from modeldyno.deployment.signing import SIGNATURE, read_private_key, sign_manifest
 from modeldyno.errors import InputError, TrustError
 from modeldyno.records.bundle import Samples
@@ -39,7 +38,7 @@ def write_pipeline(
             target = place / MEMBERS / name
             target.mkdir(parents=True)
             for file in (MANIFEST, *open_bundle(source).files):
-                shutil.copyfile(source / file, target / file)
+                copy_file(source / file, target / file)
             open_bundle(target)  # what was copied is what was bundled, whatever happened to the source meanwhile
         write_record(place / SAMPLES, samples)
         files = {
@@ -130,8 +129,7 @@ def sign_pipeline(source: Path, target: Path, *, signing_key: Path, force: bool 
     pipeline = open_pipeline(source)
     with building(target, force=force) as place:
         for name in (PIPELINE, *pipeline.files):
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / name, place / name)
+            copy_file(source / name, place / name)
         write_record(place / SIGNATURE, sign_manifest((place / PIPELINE).read_bytes(), private))
         open_pipeline(place)
     return pipeline

@@ -1,11 +1,18 @@
 """A bundle made safe to hand on: signed, encrypted, or both."""
 
-import shutil
 from pathlib import Path
 
 import msgspec
 
-from modeldyno.deployment.bundle import MANIFEST, SAMPLES, building, digests_in, open_bundle
+from modeldyno.deployment.bundle import (
+    MANIFEST,
+    SAMPLES,
+    artifact_files,
+    building,
+    copy_file,
+    digests_in,
+    open_bundle,
+)
 from modeldyno.deployment.encryption import encrypt, new_encryption
 from modeldyno.deployment.signing import SIGNATURE, read_private_key, sign_manifest
 from modeldyno.records.bundle import Bundle
@@ -27,13 +34,14 @@ def seal_bundle(
     private = None if signing_key is None else read_private_key(signing_key)
     bundle = open_bundle(source)
     with building(target, force=force) as place:
-        hidden = (bundle.artifact.path, SAMPLES) if bundle_key is not None else ()
+        hidden = (*artifact_files(bundle), SAMPLES) if bundle_key is not None else ()
         encryption = None if bundle_key is None else new_encryption(bundle_key, hidden)
         for name in bundle.files:
             if bundle_key is not None and encryption is not None and name in hidden:
+                (place / name).parent.mkdir(parents=True, exist_ok=True)
                 (place / name).write_bytes(encrypt((source / name).read_bytes(), encryption, bundle_key, name))
             else:
-                shutil.copyfile(source / name, place / name)
+                copy_file(source / name, place / name)
         sealed = msgspec.structs.replace(bundle, encryption=encryption, files=digests_in(place))
         write_record(place / MANIFEST, sealed)
         if private is not None:

@@ -1,20 +1,27 @@
-"""scikit-learn to ONNX, in a process of its own."""
+"""Other formats to ONNX, in a process of its own."""
 
 from pathlib import Path
 
 from modeldyno.children import ChildLimits, run_child
 from modeldyno.errors import UsageError
-from modeldyno.records.artifact import Artifact, Model
+from modeldyno.records.artifact import Artifact, Model, ModelFormat
 from modeldyno.records.base import Record
 from modeldyno.records.files import digest_file
 from modeldyno.records.signature import Signature
+
+_CONVERTERS: dict[ModelFormat, str] = {"sklearn": "modeldyno.models.scikit_conversion"}
+"""Format to the module of the child, which takes a `ConversionTask` and gives a `ConversionResult`."""
 
 
 class ConversionTask(Record, frozen=True, kw_only=True):
     """What the child is asked to do."""
 
     source: str
+    """The model's file, or the main one of several."""
+    entry: str = ""
+    """What is meant in a Python file."""
     destination: str
+    """The .onnx file to write."""
     trust: bool
     signature: Signature
     """What the converted model must have, exactly."""
@@ -27,7 +34,7 @@ class ConversionResult(Record, frozen=True, kw_only=True):
 
 
 def convert_to_onnx(model: Model, destination: Path, *, trust: bool, timeout_ns: int, memory_bytes: int) -> Artifact:
-    """Convert a scikit-learn model to ONNX in single precision, with exactly the signature of the model.
+    """Convert a model to ONNX in single precision, with exactly its signature.
 
     Args:
         model: what `examine` said of it.
@@ -40,13 +47,24 @@ def convert_to_onnx(model: Model, destination: Path, *, trust: bool, timeout_ns:
         InputError: a step of the model has no converter.
         OutputError: the file cannot be written.
         ToolError: the converter failed, crashed, or ran out of time or memory.
-        UsageError: the model is ONNX already.
+        UsageError: the model is ONNX already, or of a format that is not converted.
     """
-    if model.format != "sklearn":
-        raise UsageError(f"{model.path} is {model.format} already", hint="use it as it is")
-    task = ConversionTask(source=model.path, destination=str(destination), trust=trust, signature=model.signature)
+    converter = _CONVERTERS.get(model.format)
+    if converter is None:
+        raise UsageError(
+            f"{model.path} is not converted to ONNX",
+            why="it is ONNX already" if model.format == "onnx" else f"there is no converter from {model.format}",
+            hint="use it as it is",
+        )
+    task = ConversionTask(
+        source=model.path,
+        entry=model.entry,
+        destination=str(destination),
+        trust=trust,
+        signature=model.signature,
+    )
     result = run_child(
-        "modeldyno.models.conversion_child",
+        converter,
         task,
         ConversionResult,
         doing=f"converting {Path(model.path).name} to ONNX",

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from modeldyno.records.base import Estimate, Record
+from modeldyno.records.deployment import RuntimeName, SessionSettings
 from modeldyno.records.signature import Signature
 
 Task = Literal["classification", "regression", "unknown"]
@@ -16,6 +17,7 @@ class Model(Record, frozen=True, kw_only=True):
     name: str
     """The file's stem; the name under which it is served."""
     path: str
+    """Of the file, or of the main one of several; a directory is inspected by its main file."""
     format: ModelFormat
     description: str
     """What it is in its own library's words: `MLPClassifier`, `ONNX opset 17, 12 nodes`."""
@@ -26,7 +28,11 @@ class Model(Record, frozen=True, kw_only=True):
     precision: Precision
     size_bytes: int
     digest: str
-    """`sha256:` and the hex digest of the file."""
+    """`sha256:` and the hex digest of the file; of several, of the list of their digests."""
+    files: tuple[str, ...] = ()
+    """Those that belong to the main one, relative to its folder: weights, tokenizers."""
+    entry: str = ""
+    """What is meant in a Python file: the name of a function or class."""
     parameters: int | None
     """Number of trained parameters, when it can be told."""
     made_with: str
@@ -56,6 +62,7 @@ class Artifact(Record, frozen=True, kw_only=True):
     name: str
     """Short and unique within a search: `original`, `onnx-fp32`, `onnx-int8-dynamic`."""
     path: str
+    """Of the file, or of the main one of several."""
     format: ModelFormat
     precision: Precision
     recipe: str
@@ -66,3 +73,11 @@ class Artifact(Record, frozen=True, kw_only=True):
     signature: Signature
     parity: Parity | None = None
     """None for the original."""
+    files: tuple[str, ...] = ()
+    """Those that belong to the main one, relative to its folder."""
+    entry: str = ""
+    """What is meant in a Python file: the name of a function or class."""
+    runtime: RuntimeName | None = None
+    """What it is meant to be opened in; None: the first runtime of its format."""
+    session: SessionSettings = SessionSettings()
+    """What it is meant to be opened with, but for the threads: another precision gives other answers."""

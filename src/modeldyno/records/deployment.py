@@ -9,11 +9,24 @@ from modeldyno.records.base import Record
 RuntimeName = Literal["onnxruntime", "scikit-learn"]
 
 
+Device = Literal["cpu", "cuda"]
+
+
 class SessionSettings(Record, frozen=True, kw_only=True):
-    """How one session executes."""
+    """How one session executes. What a runtime does not know of is refused by it, never ignored."""
 
     threads: int = 1
     """Compute threads inside one session."""
+    precision: Literal["fp32", "fp16", "bf16"] | None = None
+    """What a runtime computes floats in that has the choice; None: as the artifact stores them, and never less."""
+    device: Device = "cpu"
+    mode: str = ""
+    """Of several ways in which a runtime can execute an artifact, such as `compiled`; empty: its ordinary one."""
+
+    @property
+    def label(self) -> str:
+        """What is not as usual, in a few words; mostly nothing."""
+        return " ".join(part for part in (self.mode, self.precision, self.device.replace("cpu", "")) if part)
 
 
 class Lane(Record, frozen=True, kw_only=True):
@@ -85,7 +98,8 @@ class Deployment(Record, frozen=True, kw_only=True):
         """One line for tables and logs."""
         shape = f"{self.session.threads} × {self.instances}"
         batch = "batch 1" if self.batching.max_rows == 1 else f"batch ≤ {self.batching.max_rows}"
-        return f"{self.runtime} {self.artifact}, {shape}, {batch}"
+        runtime = f"{self.runtime} {self.session.label}".rstrip()
+        return f"{runtime} {self.artifact}, {shape}, {batch}"
 
 
 class BatchingChanges(Record, frozen=True, kw_only=True):

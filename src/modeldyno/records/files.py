@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,13 @@ def digest_file(path: Path) -> str:
     """`sha256:` and the hex digest of a file's content."""
     with path.open("rb") as stream:
         return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
+
+
+def digest_files(folder: Path, names: Sequence[str]) -> str:
+    """`sha256:` and the hex digest of a list of files: a line with its own digest and its name for each."""
+    if len(names) == 1:
+        return digest_file(folder / names[0])
+    return digest_bytes("".join(f"{digest_file(folder / name)} {name}\n" for name in names).encode())
 
 
 def to_json(record: Any) -> bytes:

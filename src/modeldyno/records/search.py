@@ -14,13 +14,15 @@ from modeldyno.records.quality import Quality, QualityChange
 from modeldyno.records.speed import SpeedPoint
 from modeldyno.records.verdict import ObjectiveVerdict
 
+RefusalStage = Literal["convert", "compress", "parity", "quality", "load", "bench", "proof"]
+
 
 class Refusal(Record, frozen=True, kw_only=True):
     """A candidate that is not offered, with the reason in words."""
 
     name: str
     """Artifact or deployment."""
-    stage: Literal["convert", "compress", "parity", "quality", "load", "bench", "proof"]
+    stage: RefusalStage
     reason: str
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from modeldyno.records.artifact import Artifact, ModelFormat
 from modeldyno.records.deployment import Batching, Deployment, RuntimeName, SessionSettings
 
@@ -40,17 +42,22 @@ def deployments(
     cores: int,
     can_batch: bool,
 ) -> list[Deployment]:
-    """All combinations; `runtimes_of` maps an artifact's format to the runtimes that open it.
+    """All combinations; `runtimes_of` maps an artifact's format to the runtimes that open it, the usual one first.
 
     Small batches come first, so that a budget that runs out has seen every artifact.
     """
     return [
-        deployment(artifact.name, runtime, threads=threads, instances=instances, batch=batch)
+        deployment_of(artifact, runtimes_of[artifact.format][0], threads=threads, instances=instances, batch=batch)
         for batch in batch_sizes(can_batch=can_batch)
         for artifact in artifacts
-        for runtime in runtimes_of[artifact.format]
         for threads, instances in thread_shapes(cores)
     ]
+
+
+def deployment_of(artifact: Artifact, usual: RuntimeName, *, threads: int, instances: int, batch: int) -> Deployment:
+    """One deployment of an artifact as it is meant to be opened; `usual` where it does not say in what."""
+    made = deployment(artifact.name, artifact.runtime or usual, threads=threads, instances=instances, batch=batch)
+    return msgspec.structs.replace(made, session=msgspec.structs.replace(artifact.session, threads=threads))
 
 
 def deployment(artifact: str, runtime: RuntimeName, *, threads: int, instances: int, batch: int) -> Deployment:

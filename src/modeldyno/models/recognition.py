@@ -1,0 +1,83 @@
+"""Which format a path is in, told by its ending, or by the files in a directory."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from modeldyno.errors import InputError
+from modeldyno.records.artifact import ModelFormat
+
+_ENDINGS: dict[str, ModelFormat] = {
+    ".onnx": "onnx",
+    ".skops": "sklearn",
+    ".joblib": "sklearn",
+    ".pkl": "sklearn",
+    ".pickle": "sklearn",
+}
+_MAIN_FILES: dict[str, ModelFormat] = {}
+"""What a directory must hold to be a model, and of which format; the first that is there decides."""
+
+
+class Recognised(NamedTuple):
+    """A model that is not read yet."""
+
+    format: ModelFormat
+    main: Path
+    """Its file, or the main one of several."""
+    entry: str = ""
+    """What is meant in a Python file."""
+
+
+def recognise(path: Path) -> Recognised:
+    """The format of a model.
+
+    Content alone does not decide: an archive or a pickle may be anything, and guessing wrong would mean running it.
+
+    Raises:
+        InputError: missing, unreadable, empty, or with an unknown ending.
+    """
+    if path.is_dir():
+        return _recognise_directory(path)
+    start = _start_of(path)
+    if not start:
+        raise InputError(f"{path} is empty", hint="it may be the rest of an interrupted copy: get it again")
+    found = _ENDINGS.get(path.suffix.lower())
+    if found is None:
+        raise InputError(
+            f"{path} has an unknown format",
+            why=f"model files end in {', '.join(_ENDINGS)}{_guess(start)}",
+            hint="rename the file if its extension is wrong, or convert the model to ONNX",
+        )
+    return Recognised(found, path)
+
+
+def _recognise_directory(path: Path) -> Recognised:
+    for name, found in _MAIN_FILES.items():
+        if (path / name).is_file():
+            return Recognised(found, path / name)
+    raise InputError(
+        f"{path} is a directory, and not a model",
+        why=f"it holds none of {', '.join(_MAIN_FILES)}" if _MAIN_FILES else "a model is a file",
+        hint="name the file of the model in it",
+    )
+
+
+def _start_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(8)
+    except OSError as problem:
+        raise InputError(
+            f"cannot read the model {path}",
+            why=problem.strerror or str(problem),
+            hint="check the path" if isinstance(problem, FileNotFoundError) else "",
+        ) from problem
+
+
+def _guess(start: bytes) -> str:
+    if start.startswith(b"\x80"):
+        return "; this one begins like a pickle"
+    if start.startswith(b"PK\x03\x04"):
+        return "; this one begins like a .skops or another zip archive"
+    if start.startswith(b"\x89HDF"):
+        return "; this one begins like HDF5, as Keras writes it"
+    return ""
