@@ -28,6 +28,11 @@ help:  ## show this list
 	@$(PIP) install --require-hashes -r locks/dev.lock
 	@touch $@
 
+.venv/.formats: .venv/.dev locks/formats.lock
+	@echo "installing the locked libraries of model formats (OpenVINO, Keras)"
+	@$(PIP) install --require-hashes -r locks/formats.lock
+	@touch $@
+
 install: .venv/.run  ## create .venv with what `dyno` needs
 
 demo: .venv/.run  ## train a digits model and find, prove and bundle its fastest deployment
@@ -40,7 +45,10 @@ demo: .venv/.run  ## train a digits model and find, prove and bundle its fastest
 test: .venv/.dev  ## run the tests
 	@$(BIN)/python -m pytest -m "not slow"
 
-test-all: .venv/.dev  ## run the tests, those that take minutes, a quiet machine or a download (an engine) included
+test-formats: .venv/.formats  ## run the tests of all model formats and of compression, with the large libraries
+	@$(BIN)/python -m pytest tests/formats tests/compression tests/runtimes
+
+test-all: .venv/.formats  ## run the tests, those that take minutes, a quiet machine or a download (an engine) included
 	@$(BIN)/python -m pytest
 
 check: .venv/.dev  ## lint, types, import contracts, generated documents
@@ -59,14 +67,18 @@ bench: .venv/.dev  ## compare with the peers, side by side (three quarters of an
 	@$(BIN)/python benchmarks/load_precision.py
 	@$(BIN)/python benchmarks/llm_stream.py
 	@$(BIN)/python benchmarks/analysis.py
+	@$(BIN)/python benchmarks/session_overhead.py
 
 lock:  ## renew the lock files from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --quiet pyproject.toml --group build -o locks/run.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --quiet pyproject.toml --group dev -c locks/run.lock -o locks/dev.lock
+	@# Not for every Python at once: NNCF forbids the NumPy that newer ones get.
+	uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --quiet pyproject.toml --group formats -c locks/dev.lock -o locks/formats.lock
 
 clean:  ## remove .venv, the demo and caches
 	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help install demo test test-all check docs bench lock clean
+.PHONY: help install demo test test-formats test-all check docs bench lock clean

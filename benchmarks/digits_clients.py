@@ -23,6 +23,7 @@ local file = io.open("{body}", "rb")
 wrk.body = file:read("*a")
 """
 OURS = "modeldyno"
+OURS_AWAKE = "modeldyno --awake"
 
 
 class Command(NamedTuple):
@@ -88,6 +89,12 @@ def modeldyno(asked: Asked) -> Command:
     return Command(
         [sys.executable, "-m", "modeldyno", "load", f"http://127.0.0.1:{asked.port}", *load, *common, "--json"]
     )
+
+
+def modeldyno_awake(asked: Asked) -> Command:
+    """As `modeldyno`, by a sending process that does not sleep."""
+    command = modeldyno(asked)
+    return command._replace(words=[*command.words, "--awake"])
 
 
 def perf_analyzer(asked: Asked) -> Command:
@@ -193,6 +200,7 @@ CLOSED_LOOP: dict[str, Callable[[Asked], Command]] = {
 }
 OPEN_LOOP: dict[str, Callable[[Asked], Command]] = {
     OURS: modeldyno,
+    OURS_AWAKE: modeldyno_awake,
     "perf_analyzer": perf_analyzer,
     "k6": k6,
     "Locust FastHttpUser": locust,

@@ -5,8 +5,8 @@
 Each client in turn is asked for 1,000 requests per second for 20 s and for 10,000 for 5 s. `arrival_sink.py` stamps
 every arrival. The error of request i is its arrival less i / rate, less the median of that (the constant way from
 client to server): nothing of what a client says about itself is used. The first 2 s of a run are skipped. Server and
-client have a core each; perf_analyzer has both, for on one it locks itself out. The peers get environments of their own
-under `.venvs/`.
+client have a core each; perf_analyzer has both, for on one it locks itself out. `modeldyno --awake` does not sleep
+between sends. The peers get environments of their own under `.venvs/`.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from arrival_sink import NO_STAMP
 from conditions import against_bars, conditions, heading, keep, median_of, spread, table, two_cores
-from digits_clients import OPEN_LOOP, OURS, Asked, write_request
+from digits_clients import OPEN_LOOP, OURS, OURS_AWAKE, Asked, write_request
 from environments import peer_versions
 from running import HERE, ClientError, count_at, running_client, running_server, wait_under_way
 from turns import Turn, figures, missing_lines, stolen_lines, take_turns
@@ -124,6 +124,8 @@ def run_rounds(
         for name in clients
     ]
     found, missing = take_turns(rounds, turns)
+    for one in found:
+        one["stolen_percent"] = 0.0 if one["stolen"] is None else 100 * one["stolen"]
     return found, {**LEFT_OUT, **missing}
 
 
@@ -139,11 +141,11 @@ def to_markdown(found: Sequence[dict[str, Any]], missing: dict[str, str], where:
     )
     columns = (
         "client", "median error, µs", "p99 error, µs", "p99 error, µs (process)", "within 1 ms, %", "delivered /s",
-        "client CPU, cores",
+        "client CPU, cores", "steal, %",
     )  # fmt: skip
     keys = (
         ("kernel_p50_us", 1), ("kernel_p99_us", 0), ("process_p99_us", 0), ("kernel_on_time_percent", 2),
-        ("delivered_per_s", 0), ("cpu_cores", 2),
+        ("delivered_per_s", 0), ("cpu_cores", 2), ("stolen_percent", 1),
     )  # fmt: skip
     for rate in RATES:
         rows = [
@@ -158,16 +160,24 @@ def to_markdown(found: Sequence[dict[str, Any]], missing: dict[str, str], where:
             ("median error at 1,000/s, µs", median(found, slow, "kernel_p50_us"), 30.0, "at most"),
             ("p99 error at 1,000/s, µs", median(found, slow, "kernel_p99_us"), 150.0, "at most"),
             ("client CPU at 1,000/s, cores", median(found, slow, "cpu_cores"), 1 / 3, "at most"),
+            ("median error at 1,000/s awake, µs", median(found, slow, "kernel_p50_us", OURS_AWAKE), 30.0, "at most"),
+            ("p99 error at 1,000/s awake, µs", median(found, slow, "kernel_p99_us", OURS_AWAKE), 150.0, "at most"),
             ("within 1 ms at 10,000/s, %", median(found, fast, "kernel_on_time_percent"), 99.9, "at least"),
+            (
+                "within 1 ms at 10,000/s awake, %",
+                median(found, fast, "kernel_on_time_percent", OURS_AWAKE),
+                99.9,
+                "at least",
+            ),
             ("client CPU at 10,000/s, cores", median(found, fast, "cpu_cores"), 1.0, "at most"),
         ]
     )
     return [*lines, *stolen_lines(found), *missing_lines(missing)]
 
 
-def median(found: Sequence[dict[str, Any]], rate: Rate, key: str) -> float | None:
+def median(found: Sequence[dict[str, Any]], rate: Rate, key: str, client: str = OURS) -> float | None:
     """Ours over the rounds."""
-    return median_of(figures(found, OURS, rate.task, key))
+    return median_of(figures(found, client, rate.task, key))
 
 
 def main() -> None:

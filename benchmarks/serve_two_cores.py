@@ -4,6 +4,7 @@
 
 A convolution network on an image and a text encoder, one row a request, 8 users in a closed loop of `dyno load`, which
 shares the two cores with the server. The yardstick is two processes that do nothing but compute, in the same round.
+What they would reach if each row came over TCP and nobody did anything else says how much of the rest is the server's.
 """
 
 import tempfile
@@ -16,8 +17,11 @@ from environments import peer_versions
 from in_process import computed
 from model_servers import ModelServer, fastapi, mlserver, modeldyno, mosec
 from nets import Net, convolution_net, encoder_net
+from request_forms import oip_binary
 from server_tables import asked
 from standing_servers import StandingServers, loaded
+from transfer import NAME as TRANSFER
+from transfer import transfer_cpu_us, with_transfer
 from turns import Turn, figures, missing_lines, ratios, stolen_lines, take_turns
 
 USERS = 8
@@ -41,9 +45,19 @@ def run_rounds(rounds: int, seconds: float, directory: Path) -> tuple[list[dict[
         def load(server: ModelServer, net: Net) -> dict[str, float]:
             return loaded(servers.stand(server, net), users=USERS, seconds=seconds, core=None)
 
+        alone: dict[str, dict[str, float]] = {}
+
+        def compute(net: Net) -> dict[str, float]:
+            alone[net.name] = computed(net, seconds=seconds, cores=list(two_cores()))
+            return alone[net.name]
+
+        def transfer(net: Net) -> dict[str, float]:
+            return with_transfer(alone[net.name], transfer_cpu_us(len(oip_binary(net).body), seconds=0.5))
+
         turns = []
         for net in nets:
-            turns.append(Turn(CEILING, net.name, partial(computed, net, seconds=seconds, cores=list(two_cores()))))
+            turns.append(Turn(CEILING, net.name, partial(compute, net)))
+            turns.append(Turn(TRANSFER, net.name, partial(transfer, net)))
             turns += [Turn(server.name, net.name, partial(load, server, net)) for server in SERVERS]
         return take_turns(rounds, turns)
 
@@ -53,12 +67,13 @@ def to_markdown(found: list[dict[str, Any]], missing: dict[str, str], where: dic
     rows: list[list[str]] = []
     bars: list[tuple[str, float | None, float, str]] = []
     for task in ("convolution", "encoder"):
-        for name in (CEILING, *(server.name for server in SERVERS)):
+        for name in (CEILING, TRANSFER, *(server.name for server in SERVERS)):
             if not figures(found, name, task, "per_s"):
                 continue
             keys = (("per_s", 1), ("cpu_us", 0), ("cores", 2), ("median_us", 0))
             cells = [spread(figures(found, name, task, key), digits) for key, digits in keys]
-            rows.append([task, name, *cells, spread(shares(found, name, task), 3)])
+            more_cpu = spread(ratios(found, name, CEILING, task, "cpu_us"), 2)
+            rows.append([task, name, *cells, more_cpu, spread(shares(found, name, task), 3)])
         bars += [
             (f"share of two processes, {task}, {name}", median_of(shares(found, name, task)), LEAST_SHARE, "at least")
             for name in (WORKERS, INSTANCES)
@@ -68,11 +83,12 @@ def to_markdown(found: list[dict[str, Any]], missing: dict[str, str], where: dic
         where,
         "One row a request: an image of 602,112 bytes for the convolution network, 64 tokens for the encoder. Ours "
         "takes binary tensors, FastAPI and mosec the bytes alone, MLServer JSON.",
-        "The client, `dyno load`, shares the two cores; the yardstick has them to itself.",
+        "The client, `dyno load`, shares the two cores; the yardstick has them to itself. With TCP is reckoned: the "
+        "yardstick with the CPU that two processes need to move a request and a short answer between them.",
     )
     columns = (
         "model", "server", "requests per second", "server CPU a request, µs", "server CPU, cores", "median answer, µs",
-        "share of two processes",
+        "× CPU of two processes", "share of two processes",
     )  # fmt: skip
     return [*lines, *table(columns, rows), *against_bars(bars), *stolen_lines(found), *missing_lines(missing)]
 

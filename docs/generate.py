@@ -3,6 +3,7 @@
 Usage: python docs/generate.py [--check]
 """
 
+import ast
 import re
 import shlex
 import sys
@@ -19,9 +20,12 @@ from modeldyno.records.capacity import Capacity
 from modeldyno.records.combination import Combination
 from modeldyno.records.comparison import Comparison
 from modeldyno.records.conformance import Conformance
+from modeldyno.records.data_document import DataDocument
 from modeldyno.records.doctor import Checkup
 from modeldyno.records.evaluation import Evaluation
+from modeldyno.records.fusion import Fusion
 from modeldyno.records.pipeline import Pipeline
+from modeldyno.records.preparation import Preparation, Prepared
 from modeldyno.records.processing import Processing
 from modeldyno.records.run import Run
 from modeldyno.records.search import Search
@@ -33,7 +37,8 @@ ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
 RECORDS = (
     Run, Search, Bundle, BundleSignature, Datasheet, Samples, Profile, Evaluation, Comparison, Checkup, Capacity,
-    Conformance, KeyList, NewKey, AuditReport, Pipeline, Processing, Combination,
+    Conformance, KeyList, NewKey, AuditReport, Pipeline, Processing, Combination, DataDocument, Preparation, Prepared,
+    Fusion,
 )  # fmt: skip
 WIDTH = 100
 
@@ -58,6 +63,44 @@ def exit_code_page() -> str:
         + "\n".join(rows)
         + f"\n\nThe errors behind them:\n\n```text\n{tree}\n```\n"
     )
+
+
+def support_page() -> str:
+    """The models that go all the way, as far as the tests prove it."""
+    rows = []
+    for path in sorted((ROOT / "tests" / "formats").glob("test_*.py")):
+        tree = ast.parse(path.read_text())
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef):
+                rows += _proven(node, path.name, marks_of_file=_marks_of_file(tree))
+    return (
+        "# Models that are supported\n\nWritten by `python docs/generate.py` from the tests that take a model of each "
+        "kind from its file to a served bundle and\ncompare the answers with those of its own library.\n\n"
+        "| model | files | runs code when loaded | extra | proven by |\n|---|---|---|---|---|\n"
+        + "\n".join(sorted(rows, key=str.lower))
+        + "\n"
+    )
+
+
+def _marks_of_file(tree: ast.Module) -> str:
+    texts = (ast.unparse(node) for node in tree.body if isinstance(node, ast.Assign))
+    return "".join(text for text in texts if text.startswith("pytestmark"))
+
+
+def _proven(test: ast.FunctionDef, file: str, *, marks_of_file: str) -> list[str]:
+    marks = [one for one in test.decorator_list if isinstance(one, ast.Call)]
+    texts = [ast.unparse(one) for one in test.decorator_list]
+    command = "make test-formats" if any("mark.slow" in text for text in (*texts, marks_of_file)) else "make test"
+    rows = []
+    for mark in marks:
+        if ast.unparse(mark.func) != "pytest.mark.proves":
+            continue
+        told = {str(word.arg): ast.literal_eval(word.value) for word in mark.keywords}
+        code = "yes: `--trust`" if told.get("code") else "no"
+        extra = f"`{told['extra']}`" if "extra" in told else ""
+        model, proof = ast.literal_eval(mark.args[0]), f"`{file}::{test.name}` ({command})"
+        rows.append(f"| {model} | {told['files']} | {code} | {extra} | {proof} |")
+    return rows
 
 
 def schema_pages() -> dict[Path, str]:
@@ -90,6 +133,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "command-line.md": command_page(),
         REFERENCE / "exit-codes.md": exit_code_page(),
         REFERENCE / "openapi.json": openapi_page(),
+        REFERENCE / "models.md": support_page(),
         **schema_pages(),
     }
 

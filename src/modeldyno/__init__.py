@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from modeldyno.api.assessment import Beside
     from modeldyno.api.auditing import verify_audit
     from modeldyno.api.checkup import doctor
     from modeldyno.api.combined_graph import JoinRule
     from modeldyno.api.combining import combine
     from modeldyno.api.comparing import compare
     from modeldyno.api.conforming import conform, conformance_rules
+    from modeldyno.api.evaluated import Reach
     from modeldyno.api.evaluation import evaluate
+    from modeldyno.api.fusing import fuse
     from modeldyno.api.inspection import inspect
     from modeldyno.api.keys import create_key, list_keys, revoke_key
     from modeldyno.api.loading import load
+    from modeldyno.api.preparing import prepare
     from modeldyno.api.profiling import profile
     from modeldyno.api.questions.ask import Ask
     from modeldyno.api.reporting import report
@@ -29,11 +33,15 @@ if TYPE_CHECKING:
     from modeldyno.api.tuning import tune
     from modeldyno.api.workloads import Shape
     from modeldyno.loadgen.access import Access
+    from modeldyno.quality.asked import Costs
 
 _MODULE_OF = {
     "Access": "loadgen.access",
     "Ask": "api.questions.ask",
+    "Beside": "api.assessment",
+    "Costs": "quality.asked",
     "JoinRule": "api.combined_graph",
+    "Reach": "api.evaluated",
     "Shape": "api.workloads",
     "capacity": "api.sizing",
     "combine": "api.combining",
@@ -43,9 +51,11 @@ _MODULE_OF = {
     "create_key": "api.keys",
     "doctor": "api.checkup",
     "evaluate": "api.evaluation",
+    "fuse": "api.fusing",
     "inspect": "api.inspection",
     "list_keys": "api.keys",
     "load": "api.loading",
+    "prepare": "api.preparing",
     "profile": "api.profiling",
     "report": "api.reporting",
     "revoke_key": "api.keys",
@@ -57,7 +67,10 @@ _MODULE_OF = {
 __all__ = [
     "Access",
     "Ask",
+    "Beside",
+    "Costs",
     "JoinRule",
+    "Reach",
     "Shape",
     "capacity",
     "combine",
@@ -67,9 +80,11 @@ __all__ = [
     "create_key",
     "doctor",
     "evaluate",
+    "fuse",
     "inspect",
     "list_keys",
     "load",
+    "prepare",
     "profile",
     "report",
     "revoke_key",

@@ -200,6 +200,7 @@ def test_an_ensemble_is_measured_with_its_members(digits: Path, tmp_path: Path) 
 def test_a_pipeline_can_be_evaluated_and_combined_again(chosen: Combination, digits: Path, tmp_path: Path) -> None:
     evaluation = modeldyno.evaluate(str(chosen.out), data=digits / "digits.npz")
     assert chosen.quality is not None
+    assert evaluation.quality is not None
     assert chosen.quality.metrics["accuracy"].value == evaluation.quality.metrics["accuracy"].value
     nested = modeldyno.combine(
         "ensemble",
@@ -347,5 +348,73 @@ def test_which_stage_answered_is_not_taken_for_the_answer(digits: Path, tmp_path
     assert ["probabilities", "cascade_stage"] == [one.name for one in combination.pipeline.signature.outputs]
     evaluation = modeldyno.evaluate(tmp_path / "both", data=digits / "digits.npz")
     assert combination.quality is not None
+    assert evaluation.quality is not None
     assert combination.quality.metrics["accuracy"].value == evaluation.quality.metrics["accuracy"].value
     assert evaluation.quality.metrics["accuracy"].value > 0.5
+
+
+@pytest.mark.parametrize(
+    ("threshold", "words"), ((2.0, "every row goes on"), (0.0, "no row goes on"), (-0.5, "no row"))
+)
+@pytest.mark.parametrize("data", (None, "digits.npz"))
+def test_a_threshold_beyond_all_probabilities_is_refused(
+    digits: Path, tmp_path: Path, threshold: float, words: str, data: str | None
+) -> None:
+    with pytest.raises(UsageError, match=f"a threshold of {threshold:g} {words}"):
+        modeldyno.combine(
+            "cascade",
+            [digits / "small.bundle", digits / "big.bundle"],
+            out=tmp_path / "out",
+            rule=modeldyno.JoinRule(thresholds=(threshold,)),
+            data=None if data is None else digits / data,
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_scores_without_bounds_may_have_any_threshold(digits: Path, tmp_path: Path) -> None:
+    logits = tmp_path / "logits.json"
+    write_record(logits, Processing(operations=(Scale(tensor="probabilities", multiply=(20.0,)),)))
+    for name in ("small", "big"):
+        modeldyno.combine("sequence", [digits / f"{name}.bundle", logits], out=tmp_path / name)
+    combined = modeldyno.combine(
+        "cascade",
+        [tmp_path / "small", tmp_path / "big"],
+        out=tmp_path / "out",
+        rule=modeldyno.JoinRule(thresholds=(9.0,)),
+    )
+    assert combined.out is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    (
+        (["cascade", "--threshold", "2"], "every row goes on"),
+        (["cascade", "--threshold", "nan"], "'nan' is not a list of numbers"),
+        (["cascade", "--threshold", "0.9,inf"], "'0.9,inf' is not a list of numbers"),
+        (["cascade", "--threshold", ""], "'' is not a list of numbers"),
+        (["cascade", "--threshold", "0.9,0.8"], "are not 1 finite numbers"),
+        (["cascade", "--threshold", "0.9", "--confidence", "nope"], "output 'nope' does not tell"),
+        (["cascade", "--threshold", "0.9", "--weights", "1,1"], "weights is a matter of ensembles"),
+        (["ensemble", "--average", "nope"], "there is no average of 'nope'"),
+        (["ensemble", "--average", "label"], "there is no average of 'label'"),
+        (["ensemble", "--vote", "probabilities"], "there is no vote of 'probabilities'"),
+        (["ensemble", "--average", "probabilities", "--weights", "-1,2"], "are not 2 numbers above 0"),
+        (["ensemble", "--average", "probabilities", "--weights", "0,0"], "are not 2 numbers above 0"),
+        (["ensemble", "--average", "probabilities", "--weights", "nan,1"], "'nan,1' is not a list of numbers"),
+        (["ensemble", "--average", "probabilities", "--weights", "1"], "are not 2 numbers above 0"),
+        (["ensemble", "--average", "probabilities", "--threshold", "0.5"], "an ensemble is combined"),
+        (["ensemble", "--average", "probabilities", "--name", "a/b"], "'a/b' cannot be the name of a model"),
+        (["ensemble", "--average", "probabilities", "--name", " "], "' ' cannot be the name of a model"),
+        (["ensemble", "--average", "probabilities", "--label", "y"], "there are no data with a column 'y'"),
+        (["ensemble", "--average", "probabilities", "--slo", "p99<2ms"], "combine cannot judge 'p99<2ms'"),
+    ),
+)
+def test_an_option_that_cannot_be_is_an_error_of_use_and_writes_nothing(
+    digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], words: str
+) -> None:
+    kind, *others = options
+    bundles = [str(digits / "small.bundle"), str(digits / "big.bundle")]
+
+    assert 2 == main(["combine", kind, *bundles, *others, "--out", str(tmp_path / "out")])
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

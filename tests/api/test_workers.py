@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -485,6 +486,40 @@ def test_a_process_that_takes_no_signal_does_not_outlive_its_parent_either() -> 
         parent.kill()
     orphan.wait(timeout=60)
     assert not orphan.is_running()
+
+
+def test_a_worker_that_hears_nothing_any_more_does_not_outlive_a_killed_supervisor(tmp_path: Path) -> None:
+    # Not a stopped one: that would be woken and hung up on, when it is left alone, by the kernel itself.
+    told = tmp_path / "told"
+    (tmp_path / "deaf_worker.py").write_text(
+        "import os, signal, time\n"
+        "for one in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):\n"
+        "    signal.signal(one, signal.SIG_IGN)\n"
+        f"open({str(told)!r} + '.new', 'w').write(str(os.getpid()))\n"
+        f"os.rename({str(told)!r} + '.new', {str(told)!r})\n"
+        "time.sleep(600)\n"
+    )
+    script = (
+        "import socket, sys\n"
+        "from modeldyno.api import worker_crew\n"
+        "worker_crew._MODULE = 'deaf_worker'\n"
+        "own, its = socket.socketpair()\n"
+        "worker = worker_crew._start(its.fileno())\n"
+        "sys.stdin.read()\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, env=environment) as supervisor:
+        for _ in range(600):
+            if told.exists():
+                break
+            time.sleep(0.1)
+        worker = psutil.Process(int(told.read_text()))
+        supervisor.kill()
+    try:
+        worker.wait(timeout=30)
+    finally:
+        if worker.is_running():
+            worker.kill()
 
 
 def test_a_server_whose_workers_cannot_start_says_why_in_their_words(tmp_path: Path) -> None:

@@ -1,13 +1,14 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from modeldyno.api.questions.v2 import v2_requests
-from modeldyno.api.workloads import Shape, replay_of, sizes_of, workload_of
+from modeldyno.api.workloads import Shape, distinct_of, replay_of, sizes_of, workload_of
 from modeldyno.data.synthetic import synthetic_dataset
 from modeldyno.errors import DataError, InputError, UsageError
-from modeldyno.records.workload import parse_row_mix
+from modeldyno.records.workload import Repeats, parse_row_mix
 from modeldyno.testing.null_server import SIGNATURE
 
 S = 1_000_000_000
@@ -110,3 +111,42 @@ def test_requests_of_every_size_are_prepared() -> None:
 def test_a_request_larger_than_the_data_is_refused() -> None:
     with pytest.raises(DataError, match="hold 4 rows"):
         v2_requests("m", synthetic_dataset(SIGNATURE, rows=4, seed=1), SIGNATURE, 8)
+
+
+@pytest.mark.parametrize(
+    ("repeats", "words"),
+    (
+        (Repeats(share=1.0), "a share of 1 of the requests"),
+        (Repeats(share=float("nan")), "a share of nan of the requests"),
+        (Repeats(share=-0.1), "a share of -0.1 of the requests"),
+        (Repeats(share=0.5, pool=0), "pool of 0 questions"),
+        (Repeats(share=0.5, exponent=-1.0), "the exponent -1"),
+        (Repeats(share=0.5, exponent=float("inf")), "the exponent inf"),
+    ),
+)
+def test_repeats_that_cannot_be_are_refused(repeats: Repeats, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        workload_of("http://x", "m", 10, Shape(repeats=repeats))
+
+
+def test_a_load_wants_as_many_unlike_requests_as_it_asks_new_ones() -> None:
+    plan = workload_of("http://x", "m", 100, Shape(requests=900, repeats=Repeats(share=0.3)))
+
+    assert (700, 500) == (distinct_of(plan, 10_000), distinct_of(plan, 500))
+    assert distinct_of(workload_of("http://x", "m", 100, Shape()), 10_000) is None
+    closed = workload_of("http://x", "m", 0, Shape(concurrency=2, repeats=Repeats(share=0.3)))
+    assert 10_000 == distinct_of(closed, 10_000)
+
+
+def test_a_trace_that_names_its_questions_says_itself_what_repeats(tmp_path: Path) -> None:
+    trace = tmp_path / "trace.csv"
+    trace.write_text("timestamp,question\n0,a\n1,b\n2,a\n3,c\n")
+    shape = Shape(warmup_ns=0)
+
+    plan, _ = replay_of("http://x", "m", trace, shape)
+
+    assert plan.trace is not None
+    assert 3 == plan.trace.questions
+    assert 3 == distinct_of(plan, 10_000)
+    with pytest.raises(UsageError, match="says itself how many repeat"):
+        replay_of("http://x", "m", trace, replace(shape, repeats=Repeats(share=0.3)))

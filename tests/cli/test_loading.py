@@ -25,6 +25,7 @@ def url() -> Iterator[str]:
         ([], "a load needs a rate"),
         (["--rate", "0"], "is not a rate"),
         (["--rate", "-5"], "not a rate"),
+        (["--rate", "5", "--duration", "-5s"], "'-5s' is not a duration"),
         (["--rate", "5", "--concurrency", "2"], "either a rate or users"),
         (["--concurrency", "0"], "at least 1 user"),
         (["--concurrency", "2", "--arrivals", "poisson"], "--arrivals means nothing to --concurrency"),
@@ -38,6 +39,7 @@ def url() -> Iterator[str]:
         (["--arrivals", "replay", "--trace", "x.csv", "--duration", "5s"], "a replay lasts as long as its trace"),
         (["--rate", "5", "--rows", "1:0"], "is not a number of rows nor a mix"),
         (["--rate", "5", "--arrivals", "step", "--steps", "1"], "at least 2 steps"),
+        (["--rate", "5", "--awake", "--workers", "9999"], "9999 sending processes cannot stay awake"),
     ),
 )
 def test_a_load_that_cannot_be_is_wrong_usage(
@@ -61,6 +63,7 @@ def test_a_load_that_cannot_be_is_wrong_usage(
         (["--arrivals", "step", "--rate", "300", "--steps", "3", "--requests", "60"], "step"),
         (["--arrivals", "spike", "--rate", "300", "--requests", "60"], "spike"),
         (["--arrivals", "replay", "--trace", "trace.csv", "--speed", "2"], "replay"),
+        (["--arrivals", "constant", "--rate", "200", "--requests", "60", "--awake"], "constant"),
     ),
 )
 def test_every_kind_of_load_runs_from_the_command_line_and_is_kept(
@@ -78,5 +81,6 @@ def test_every_kind_of_load_runs_from_the_command_line_and_is_kept(
     record = json.loads(capsys.readouterr().out)
     assert record == json.loads(Path("kept.run/run.json").read_text())
     assert arrivals == record["requested"]["arrivals"]
+    assert ("--awake" in options) == record["requested"]["awake"] == (record["effective"]["awake_fraction"] is not None)
     assert 60 == record["summary"]["requests"] == record["summary"]["answered"]
     assert main(["report", "kept.run"]) is not None

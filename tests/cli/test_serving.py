@@ -79,3 +79,25 @@ def test_a_broken_model_of_a_repository_ends_the_start_by_its_path(
     broken = write_echo_bundle(tmp_path / "broken" / "1") / "model.onnx"
     broken.write_bytes(b"broken")
     assert str(broken) in refused(capsys, "--repository", str(tmp_path), "--port", "0")
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    (
+        (("--versions", "latest:2"), "--versions means nothing without a repository"),
+        (("--worker-silence", "5s"), "--worker-silence means nothing to a single process"),
+        (("--max-body", "0"), "takes no body"),
+        (("--load-timeout", "0s"), "no time"),
+        (("--admin-host", "127.0.0.1"), "--admin-host means nothing without a port"),
+        (("--audit-rotate", "1MB"), "--audit-rotate means nothing without an audit log"),
+        (("--audit-on-failure", "refuse"), "--audit-on-failure means nothing without an audit log"),
+        (("--audit", "a.jsonl", "--audit-rotate", "1B"), "audit files of 1 bytes"),
+        (("--cache-redis-limit", "5ms"), "--cache-redis-limit means nothing without Redis"),
+        (("--cache-redis-namespace", "shop"), "--cache-redis-namespace means nothing without Redis"),
+        (("--cache", "1MB", "--cache-redis", "redis://h", "--cache-redis-namespace", ""), "begin with nothing"),
+    ),
+)
+def test_options_that_the_server_would_not_look_at_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], why: str
+) -> None:
+    assert why in refused(capsys, str(write_echo_bundle(tmp_path / "echo")), "--port", "0", *words)

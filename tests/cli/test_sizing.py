@@ -48,6 +48,17 @@ def test_a_service_that_fails_at_the_lowest_rate_exits_3_and_prints_the_record(
     assert ("none", None, 100.0) == (record["outcome"], record["passed_per_s"], record["failed_per_s"])
 
 
+def test_probes_are_sent_by_processes_that_stay_awake_when_that_is_asked(tmp_path: Path) -> None:
+    with known_server(Behaviour(status_every=2)) as server:
+        arguments = ["--slo", "error_rate<1%", "--from", "100", "--probe", "1s", "--warmup", "100ms", "--budget", "5s"]
+        # What comes of it is for the machine to say: a sender that stays awake may have to wait for a busy core.
+        main(["capacity", server.url, "--model", "known", *arguments, "--awake", "--out", str(tmp_path), "--quiet"])
+
+    probes = [json.loads(kept.read_text()) for kept in tmp_path.rglob("run.json")]
+    assert probes
+    assert all(probe["requested"]["awake"] and probe["effective"]["awake_fraction"] for probe in probes)
+
+
 def test_a_missing_bundle_and_a_missing_objective_are_wrong_usage(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

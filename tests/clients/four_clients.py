@@ -12,6 +12,7 @@ import tritonclient.http.aio
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
+from modeldyno.bfloat16 import from_numbers, to_floats
 from modeldyno.testing.running_server import RunningServer
 
 Refused: TypeAlias = InferenceServerException
@@ -184,6 +185,8 @@ def values_of(datatype: str, shape: tuple[int, ...]) -> NDArray[Any]:
         return np.array([*(values * count)[:count], None], object)[:-1].reshape(shape)
     if datatype == "BOOL":
         return np.array(([True, False, False] * count)[:count]).reshape(shape)
+    if datatype == "BF16":  # which the clients take and give as float32
+        return to_floats(from_numbers(values_of("FP32", shape)))
     dtype = np.dtype(datatype.lower().replace("fp", "float"))
     if dtype.kind == "f":
         numbers: list[Any] = [0, -1.5, np.finfo(dtype).max, np.finfo(dtype).tiny, 1e-3, 2]

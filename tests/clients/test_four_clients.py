@@ -15,7 +15,7 @@ from tritonclient.utils import triton_to_np_dtype
 
 from modeldyno.protocols import Tensors
 from modeldyno.records.server import ServerSettings
-from modeldyno.records.signature import DATATYPES, Signature, TensorSpec
+from modeldyno.records.signature import DATATYPES, WITHOUT_JSON, Signature, TensorSpec
 from modeldyno.testing.running_server import RunningServer, make_model
 from modeldyno.testing.sessions import echo, echo_signature
 
@@ -71,7 +71,7 @@ FORMS = [
     for client, datatype, kind, in_binary, out_binary in product(
         FOUR, DATATYPES, ("batch", "fixed"), (True, False), (True, False)
     )
-    if (in_binary and out_binary) or (client.has_json and datatype != "FP16")  # else there is one form only
+    if (in_binary and out_binary) or (client.has_json and datatype not in WITHOUT_JSON)  # else there is one form only
 ]
 
 
@@ -138,6 +138,11 @@ def deflate_both_ways(client: Client) -> None:
 def priority_timeout_and_unknown_parameters(client: Client) -> None:
     own = {"mine": "yes", "level": 3, "share": 0.5, "is": True}
     found = client.infer("pair", pair(), priority=1, timeout=60_000_000, parameters=own)
+    np.testing.assert_array_equal(2 * A, found.outputs["double"])
+
+
+def a_sequence_of_a_model_without_a_state(client: Client) -> None:
+    found = client.infer("pair", pair(), sequence_id=7, sequence_start=True, sequence_end=True)
     np.testing.assert_array_equal(2 * A, found.outputs["double"])
 
 
@@ -218,8 +223,9 @@ def settings(client: Client) -> None:
 
 CASES = (
     nan_and_infinity, no_outputs_are_all, json_and_binary_mixed, one_output, outputs_in_the_order_asked_for,
-    highest_classes, gzip_both_ways, deflate_both_ways, priority_timeout_and_unknown_parameters, an_id_of_any_letters,
-    no_id, a_version, many_rows, health, metadata, configuration, statistics, index, settings,
+    highest_classes, gzip_both_ways, deflate_both_ways, priority_timeout_and_unknown_parameters,
+    a_sequence_of_a_model_without_a_state, an_id_of_any_letters, no_id, a_version, many_rows,
+    health, metadata, configuration, statistics, index, settings,
 )  # fmt: skip
 
 
@@ -249,7 +255,7 @@ REFUSED = (
         "INVALID_ARGUMENT",
         "is FP32",
     ),
-    ("BF16", infers("sums", BF16), "400", "INVALID_ARGUMENT", "is no datatype"),
+    ("BF16 for FP32", infers("sums", BF16), "400", "INVALID_ARGUMENT", "is FP32, not 'BF16'"),
     ("another rank", infers("sums", Given("x", "FP32", ROW[0])), "400", "INVALID_ARGUMENT", "shape"),
     ("another size", infers("sums", Given("x", "FP32", A)), "400", "INVALID_ARGUMENT", "shape"),
     ("no rows", infers("sums", Given("x", "FP32", ROW[:0])), "400", "INVALID_ARGUMENT", "shape"),

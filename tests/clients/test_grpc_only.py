@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import grpc
@@ -13,13 +14,16 @@ from numpy.typing import NDArray
 from tests.clients.four_clients import values_of
 from tritonclient.grpc import model_config_pb2, service_pb2
 
+from modeldyno.bfloat16 import from_numbers
+from modeldyno.protocols import Tensors
 from modeldyno.records.server import ServerSettings
-from modeldyno.records.signature import DATATYPES
+from modeldyno.records.signature import DATATYPES, WITHOUT_JSON, Signature, TensorSpec
 from modeldyno.testing.running_server import RunningServer, make_model
 from modeldyno.testing.sessions import FunctionSession, echo, echo_signature
+from modeldyno.wire.v2_grpc_infer import AnswerTranslator
 from modeldyno.wire.v2_messages import message_class
 
-TYPED = sorted(set(DATATYPES) - {"FP16"})
+TYPED = sorted(set(DATATYPES) - WITHOUT_JSON)
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 
@@ -29,9 +33,24 @@ def tensor(array: NDArray[np.generic], datatype: str = "FP32", name: str = "x") 
     return one
 
 
+def halved(datatype: str) -> Signature:
+    """From FP32 to the same, and to half of its bits."""
+    one, same, half = (
+        TensorSpec(name=name, datatype=kind, shape=("batch", 2))
+        for name, kind in (("x", "FP32"), ("same", "FP32"), ("half", datatype))
+    )
+    return Signature(inputs=(one,), outputs=(same, half))
+
+
+def halves(halve: Callable[[NDArray[Any]], NDArray[Any]], inputs: Tensors) -> dict[str, NDArray[Any]]:
+    return {"same": inputs["x"], "half": halve(inputs["x"])}
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
     models = [make_model(echo, echo_signature(datatype), name=datatype.lower(), max_rows=8) for datatype in DATATYPES]
+    for datatype, halve in (("FP16", lambda array: array.astype(np.float16)), ("BF16", from_numbers)):
+        models.append(make_model(partial(halves, halve), halved(datatype), name=f"halves-{datatype}", max_rows=8))
     with RunningServer(*models, settings=ServerSettings(port=0, grpc_port=0)) as running:
         yield running
     assert running.account is not None
@@ -62,6 +81,34 @@ def test_every_datatype_that_has_a_typed_form_comes_back_typed(
     assert "t" == answer.id
     got = np.array(list(getattr(answer.outputs[0].contents, field)), array.dtype).reshape(array.shape)
     np.testing.assert_array_equal(array, got)
+
+
+@pytest.mark.parametrize("datatype", sorted(WITHOUT_JSON))
+def test_what_was_sent_typed_comes_back_raw_where_an_output_has_no_typed_form(
+    client: triton.InferenceServerClient, datatype: str
+) -> None:
+    asked = service_pb2.ModelInferRequest(model_name=f"halves-{datatype}")
+    asked.inputs.add(name="x", datatype="FP32", shape=[1, 2]).contents.fp32_contents.extend([1.5, -2.0])
+    answer = triton.InferResult(client._client_stub.ModelInfer(asked))
+
+    assert 2 == len(answer.get_response().raw_output_contents)
+    assert [[1.5, -2.0]] == answer.as_numpy("same").tolist()
+    assert [[1.5, -2.0]] == answer.as_numpy("half").tolist()
+
+
+def test_an_answer_that_cannot_be_put_in_a_message_is_an_error_and_not_silence(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("a fault")
+
+    with triton.InferenceServerClient(server.grpc_address) as client:
+        with monkeypatch.context() as patched:
+            patched.setattr(AnswerTranslator, "translate", fail)
+            with pytest.raises(triton.InferenceServerException, match="a fault of the server") as caught:
+                client.infer("fp32", [tensor(np.ones((1, 3), np.float32))], client_timeout=30)
+        assert "StatusCode.INTERNAL" == caught.value.status()
+        assert 1 == len(client.infer("fp32", [tensor(np.ones((1, 3), np.float32))]).as_numpy("y"))
 
 
 def test_what_was_sent_raw_comes_back_raw(client: triton.InferenceServerClient) -> None:

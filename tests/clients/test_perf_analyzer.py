@@ -14,6 +14,7 @@ from environments import NotInstallableError, need_library, peer_program
 
 from modeldyno.records.server import ServerSettings
 from modeldyno.testing.running_server import RunningServer, make_model
+from modeldyno.testing.sessions import echo, echo_signature
 
 REQUESTS = 500
 USERS = 4
@@ -78,6 +79,20 @@ def test_perf_analyzer_profiles_the_server_and_counts_the_same(
     assert successes * rows_each == inferred
     assert requests >= client
     assert requests * rows_each == rows
+
+
+@pytest.mark.parametrize("protocol", ("http", "grpc"))
+def test_perf_analyzer_profiles_a_model_of_bf16(perf_analyzer: tuple[str, dict[str, str]], protocol: str) -> None:
+    program, environment = perf_analyzer
+    model = make_model(echo, echo_signature("BF16"), name="brain", max_rows=8)
+    with RunningServer(model, settings=ServerSettings(port=0, grpc_port=0)) as server:
+        address = server.address if protocol == "http" else server.grpc_address
+        command = [program, "-m", "brain", "-u", address, "-i", protocol, "--request-count", str(REQUESTS)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=150, check=False)
+        assert 0 == done.returncode, done.stdout + done.stderr
+        rows, requests = counted(server)
+    assert REQUESTS == int(found(r"Client:.*?Request count: (\d+)", done.stdout))
+    assert rows == requests >= REQUESTS
 
 
 def found(pattern: str, text: str) -> str:

@@ -125,6 +125,7 @@ def _inputs(model: Model, request: Any) -> Arrays:
         if not typed:
             inputs[one.name] = from_bytes(request.raw_input_contents[place], datatype, list(one.shape))
             continue
+        refuse_unless(datatype in FIELDS, "no typed contents")
         values = list(getattr(one.contents, FIELDS[datatype]))
         array = np.empty(len(values), object if datatype == "BYTES" else DTYPES[datatype])
         array[:] = values

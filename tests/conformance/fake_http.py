@@ -16,6 +16,7 @@ import numpy as np
 from tests.conformance.fake_model import (
     MODELS,
     VERSIONS,
+    WITHOUT_JSON,
     Arrays,
     Model,
     RefusedError,
@@ -219,7 +220,7 @@ def _encoded(answered: dict[str, Any], outputs: Arrays, wishes: list[tuple[str, 
             tails.append(to_bytes(array, datatype))
             entry["parameters"] = {"binary_data_size": len(tails[-1])}
         else:
-            refuse_unless(datatype != "FP16", "FP16 has no JSON form")
+            refuse_unless(datatype not in WITHOUT_JSON, f"{datatype} has no JSON form")
             refuse_unless(datatype != "FP32" or np.isfinite(array).all(), "NaN has no JSON form")
             entry["data"] = [one.decode() if isinstance(one, bytes) else one for one in array.ravel().tolist()]
         entries.append(entry)

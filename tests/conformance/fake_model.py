@@ -7,10 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from modeldyno.bfloat16 import from_numbers, to_floats
+
 Arrays = dict[str, "np.ndarray[Any, Any]"]
 Specs = list[tuple[str, str, list[int]]]
-DTYPES = {"FP16": "<f2", "FP32": "<f4", "FP64": "<f8", "INT64": "<i8", "INT32": "<i4", "BOOL": "?"}
+DTYPES = {"BF16": "V2", "FP16": "<f2", "FP32": "<f4", "FP64": "<f8", "INT64": "<i8", "INT32": "<i4", "BOOL": "?"}
 VERSIONS = ["1", "2"]
+WITHOUT_JSON = ("FP16", "BF16")
 
 
 class Model(NamedTuple):
@@ -43,7 +46,12 @@ def _doubled(inputs: Arrays) -> Arrays:
     return {"y": inputs["x"] * 2}
 
 
+def _doubled_halves(inputs: Arrays) -> Arrays:
+    return {"y": from_numbers(to_floats(inputs["x"]) * 2)}
+
+
 MODELS = {
+    "bfloat": Model([("x", "BF16", [-1, 2])], [("y", "BF16", [-1, 2])], _doubled_halves),
     "half": Model([("x", "FP16", [-1, 2])], [("y", "FP16", [-1, 2])], _doubled),
     "numbers": Model(
         [("x", "FP32", [-1, 4]), ("factor", "INT64", [-1, 1]), ("negate", "BOOL", [-1, 1])],
@@ -108,7 +116,7 @@ def check_shape(shape: list[int], wanted: list[int]) -> None:
 
 
 def _from_json(data: Any, datatype: str, shape: list[int]) -> "np.ndarray[Any, Any]":
-    refuse_unless(isinstance(data, list) and datatype != "FP16", "no data")
+    refuse_unless(isinstance(data, list) and datatype not in WITHOUT_JSON, "no data")
     if data and isinstance(data[0], list):
         refuse_unless(all(isinstance(row, list) and len(row) == shape[1] for row in data), "ragged")
         data = [one for row in data for one in row]

@@ -162,7 +162,7 @@ def test_metadata_that_describe_nothing_fail_their_rule_and_skip_what_needs_them
 def test_models_are_those_that_the_server_lists_and_rules_of_the_server_are_checked_once() -> None:
     with fake_server() as url:
         found = conform(url, rules=("health.live.answers", "metadata.model.answers"))
-    assert ("half", "numbers", "single", "texts") == found.models
+    assert ("bfloat", "half", "numbers", "single", "texts") == found.models
     assert ["", *found.models] == [one.model for one in found.outcomes]
 
 

@@ -137,9 +137,18 @@ def test_a_rule_fails_on_a_server_that_breaks_it(rule: str) -> None:
 
 @pytest.mark.parametrize("rule", REFUSALS)
 def test_what_is_to_be_refused_must_be_so(rule: str) -> None:
+    model = "bfloat" if "halves" in rule else "numbers"
     with fake_server() as url, fake_grpc_server(ACCEPTS) as grpc_url:
-        found = conform(url, grpc_url=grpc_url, rules=(rule,), ask=Ask(model="numbers"))
+        found = conform(url, grpc_url=grpc_url, rules=(rule,), ask=Ask(model=model))
     assert {"fail"} == results(found, rule)
+
+
+@pytest.mark.parametrize(("defect", "result"), ((GrpcDefect(), "pass"), (answers("ModelInfer", _reversed), "fail")))
+def test_a_model_without_a_json_form_is_held_against_its_binary_answers(defect: GrpcDefect, result: str) -> None:
+    rule = "grpc.infer.agrees-with-http"
+    with fake_server() as url, fake_grpc_server(defect) as grpc_url:
+        found = conform(url, grpc_url=grpc_url, rules=(rule,), ask=Ask(model="bfloat"))
+    assert {result} == results(found, rule)
 
 
 def test_a_server_that_bad_calls_have_spoilt_is_found() -> None:

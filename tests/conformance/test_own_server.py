@@ -12,7 +12,7 @@ from modeldyno.records.signature import Signature, TensorSpec
 from modeldyno.server.serving import ServedModel
 from modeldyno.testing.running_server import RunningServer, make_model
 
-NAMES = ("half", "numbers", "single", "texts")
+NAMES = ("bfloat", "half", "numbers", "single", "texts")
 
 
 def _signature(model: Model) -> Signature:

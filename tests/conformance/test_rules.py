@@ -113,7 +113,7 @@ class FickleWire(Wire):
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    st.sampled_from(("numbers", "texts", "single", "half")),
+    st.sampled_from(("numbers", "texts", "single", "half", "bfloat")),
     st.lists(REPLIES, min_size=1, max_size=4),
     st.lists(st.sampled_from((False, False, False, True)), min_size=1, max_size=9),
 )

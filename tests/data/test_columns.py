@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from modeldyno.bfloat16 import from_numbers
 from modeldyno.data.bodies import Body, count_bodies, read_bodies
 from modeldyno.data.columns import UNNAMED, read_columns
 from modeldyno.errors import DataError
@@ -151,3 +152,11 @@ def test_every_row_of_a_table_is_a_body(tmp_path: Path, name: str, text: str, do
     assert documents == [json.loads(one.content) for one in bodies]
     assert {"application/json"} == {one.media_type for one in bodies}
     assert len(documents) == count_bodies(tmp_path / name)
+
+
+def test_bf16_is_read_as_the_numbers_it_stands_for(tmp_path: Path) -> None:
+    np.savez(tmp_path / "rows.npz", y=from_numbers(np.array([[1.0, -2.5]])))
+    columns = read_columns(tmp_path / "rows.npz")
+
+    assert [[1.0, -2.5]] == columns.array("y").tolist()
+    assert {"y": [1.0, -2.5]} == columns.document(0)

@@ -8,9 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from pyarrow import parquet
 
-from modeldyno.data.arrays import ArrayDataset
+from modeldyno.bfloat16 import BF16, from_numbers
 from modeldyno.data.files import open_dataset
 from modeldyno.errors import DataError
+from modeldyno.protocols import Dataset
 from modeldyno.records.signature import Signature, TensorSpec
 
 THREE = Signature(
@@ -52,8 +53,32 @@ def refuse(path: Path, signature: Signature = THREE, label: str | None = None) -
     return caught.value
 
 
-def whole(dataset: ArrayDataset) -> NDArray[Any]:
+def whole(dataset: Dataset) -> NDArray[Any]:
     return next(iter(dataset.inputs(0, dataset.rows).values()))
+
+
+BRAIN = Signature(inputs=(TensorSpec(name="input", datatype="BF16", shape=("batch", 3)),), outputs=THREE.outputs)
+
+
+def test_numbers_become_bf16_where_only_rounding_is_lost(npz: Save, tmp_path: Path) -> None:
+    exact = from_numbers(FEATURES)
+    for features in (FEATURES, FEATURES * 1.0001, FEATURES.astype(np.float16), FEATURES.astype(np.int8), exact):
+        found = whole(open_dataset(npz(X=features, y=LABELS), BRAIN))
+        assert BF16 == found.dtype
+        np.testing.assert_array_equal(exact, found)
+    rows = "\n".join(",".join(map(str, row)) for row in FEATURES)
+    np.testing.assert_array_equal(exact, whole(open_dataset(write_csv(tmp_path, f"a,b,c\n{rows}\n"), BRAIN)))
+
+
+def test_a_value_beyond_bf16_is_refused(npz: Save) -> None:
+    error = refuse(npz(X=np.where(FEATURES == 4, 3.4e38, FEATURES)), BRAIN)
+    assert "beyond the range of BF16" in str(error)
+    assert "row 1" in error.why
+    assert "NaN" in str(refuse(npz(X=from_numbers(np.where(FEATURES == 4, np.nan, FEATURES))), BRAIN))
+
+
+def test_bf16_in_a_file_is_read_as_the_numbers_it_stands_for(npz: Save) -> None:
+    np.testing.assert_array_equal(FEATURES, whole(open_dataset(npz(X=from_numbers(FEATURES)), THREE)))
 
 
 @pytest.mark.parametrize("name", ("X", "x", "data", "inputs", "input", "anything"))
@@ -248,6 +273,12 @@ def test_a_csv_with_a_header_alone_is_empty(tmp_path: Path) -> None:
     assert "is empty" in refuse(write_csv(tmp_path, "a,b,c\n")).what
 
 
+def test_a_csv_that_is_no_text_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"\x1f\xa4\x00,\xff\n\x80,1\n")
+    assert "cannot read" in refuse(path).what
+
+
 def test_a_ragged_csv_cannot_be_read(tmp_path: Path) -> None:
     assert "cannot read" in refuse(write_csv(tmp_path, "a,b,c\n1,2,3\n4,5\n")).what
 
@@ -352,3 +383,21 @@ def test_a_text_a_line_fits_a_model_of_texts(tmp_path: Path) -> None:
 )
 def test_lines_without_an_input_are_refused(tmp_path: Path, text: str, said: str) -> None:
     assert said in refuse(write_lines(tmp_path, text), TWO_INPUTS).what
+
+
+def test_texts_are_taken_from_the_column_that_is_called_so(tmp_path: Path) -> None:
+    path = write_csv(tmp_path, "id,text,y\n7,good film,1\n8,bad film,0\n")
+    assert [[b"good film"], [b"bad film"]] == whole(open_dataset(path, TEXT)).tolist()
+
+
+def test_texts_that_could_be_in_several_columns_are_ambiguous(tmp_path: Path) -> None:
+    problem = refuse(write_csv(tmp_path, "title,body,y\na,b,1\n"), TEXT)
+    assert "which column of rows.csv holds the texts" in problem.what
+
+
+def test_missing_texts_are_counted_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    parquet.write_table(pa.table({"text": ["a", None, None], "y": [1, 0, 1]}), path)
+    problem = refuse(path, TEXT)
+    assert "2 texts in rows.parquet are missing" in problem.what
+    assert "row 1" in problem.why

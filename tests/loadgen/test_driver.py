@@ -277,3 +277,34 @@ def test_names_and_ipv6_addresses_are_fine(offer: Any, name: str) -> None:
 def test_a_workload_that_cannot_be_is_wrong_usage(offer: Any, changes: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         offer("http://127.0.0.1:1", **changes)
+
+
+def test_a_process_that_stays_awake_sends_every_request_and_never_before_its_moment(offer: Any) -> None:
+    with known_server(Behaviour(delay_ns=3 * MS)) as server:
+        result = offer(server.url, awake=True)
+        arrived = server.count_posts()
+
+    assert 50 == count(result, Outcome.OK) == arrived
+    assert np.all(result.requests["sent_ns"] >= result.requests["planned_ns"])
+    assert result.effective.awake_fraction is not None
+    assert 0.5 < result.effective.awake_fraction <= 1
+
+
+def test_a_process_that_was_not_asked_to_stay_awake_does_not_claim_to(offer: Any) -> None:
+    assert offer("null:", wiring=Wiring(transport="null")).effective.awake_fraction is None
+
+
+def test_waiting_awake_is_no_work(offer: Any) -> None:
+    # It sends one request in 30 ms and waits for the rest of them; a machine that stalls takes no CPU time meanwhile.
+    result = offer("null:", wiring=Wiring(transport="null"), awake=True, rate_per_s=30.0)
+
+    assert result.effective.client_cpu_fraction < 0.5
+
+
+def test_users_of_a_closed_loop_are_served_by_a_process_that_stays_awake(offer: Any) -> None:
+    with known_server(Behaviour(delay_ns=3 * MS)) as server:
+        closed = {"arrivals": "closed", "rate_per_s": 0.0, "warmup_requests": 0, "concurrency": 3}
+        result = offer(server.url, awake=True, **closed)
+
+    assert 40 == count(result, Outcome.OK)
+    assert result.effective.awake_fraction is not None

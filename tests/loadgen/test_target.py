@@ -32,6 +32,7 @@ def test_a_url_is_taken_apart(url: str, host: str, port: int, base_path: str, ho
     (
         "", "127.0.0.1:8000", "localhost", "ftp://a", "http://", "http://:80", "http://a:0", "http://a:99999",
         "http://a:b", "http://[::1", "http://a?x=1", "http://user:secret@a", "unix:///socket",
+        "http://a b", "http://a/b c", "http://a/\x7f", "http://a/\u00e9",
     ),
 )  # fmt: skip
 def test_what_is_no_url_of_a_server_is_wrong_usage(url: str) -> None:

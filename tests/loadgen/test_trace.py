@@ -30,6 +30,23 @@ def test_a_single_column_needs_no_name_that_we_know(tmp_path: Path) -> None:
     assert arrivals.rows is None
 
 
+def test_a_file_that_is_no_text_is_no_trace(tmp_path: Path) -> None:
+    path = tmp_path / "trace.csv"
+    path.write_bytes(b"\x1f\xa4\x00,\xff\n\x80,1\n")
+
+    with pytest.raises(InputError, match="cannot be read"):
+        read_trace(path)
+
+
+@pytest.mark.parametrize("values", ("7,9,7", "b,a,b"))
+def test_a_column_of_questions_tells_which_requests_ask_the_same(tmp_path: Path, values: str) -> None:
+    rows = "".join(f"{moment},{value}\n" for moment, value in enumerate(values.split(",")))
+    arrivals, _ = read_trace(written(tmp_path, f"timestamp,question\n{rows}"))
+
+    assert arrivals.questions is not None
+    assert [0, 1, 0] == arrivals.questions.tolist()
+
+
 def test_parquet_says_the_same(tmp_path: Path) -> None:
     path = tmp_path / "trace.parquet"
     pq.write_table(pa.table({"timestamp": [5.0, 5.5], "rows": [2, 3]}), path)
@@ -51,6 +68,7 @@ def test_parquet_says_the_same(tmp_path: Path) -> None:
         ("timestamp,rows\n1,0\n", "says 0 rows in row 1"),
         ("timestamp,rows\n1,1.5\n", "says 1.5 rows in row 1"),
         ("a,b\n1,2\n", "no column of moments"),
+        ("timestamp,question\n1,2\n2,\n", "empty in 1 of 2 rows"),
     ),
 )
 def test_a_trace_that_cannot_be_says_what_is_wrong(tmp_path: Path, text: str, words: str) -> None:

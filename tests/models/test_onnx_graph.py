@@ -73,7 +73,7 @@ def test_unnamed_dimensions_get_names(tmp_path: Path) -> None:
         (TensorProto.BOOL, "BOOL"), (TensorProto.STRING, "BYTES"), (TensorProto.INT64, "INT64"),
         (TensorProto.INT32, "INT32"), (TensorProto.INT16, "INT16"), (TensorProto.INT8, "INT8"),
         (TensorProto.UINT64, "UINT64"), (TensorProto.UINT32, "UINT32"), (TensorProto.UINT16, "UINT16"),
-        (TensorProto.UINT8, "UINT8"),
+        (TensorProto.UINT8, "UINT8"), (TensorProto.BFLOAT16, "BF16"),
     ),
 )  # fmt: skip
 def test_every_datatype_has_its_protocol_name(tmp_path: Path, element_type: int, datatype: str) -> None:
@@ -81,13 +81,13 @@ def test_every_datatype_has_its_protocol_name(tmp_path: Path, element_type: int,
     signature = examine(path, trust=False).signature
     assert datatype == signature.inputs[0].datatype
     numpy_name = helper.tensor_dtype_to_np_dtype(element_type).name
-    assert DATATYPES[datatype] == numpy_name
+    assert DATATYPES[datatype] == ("V2" if numpy_name == "bfloat16" else numpy_name)
 
 
-@pytest.mark.parametrize("element_type", (TensorProto.BFLOAT16, TensorProto.COMPLEX64))
+@pytest.mark.parametrize("element_type", (TensorProto.FLOAT8E5M2, TensorProto.COMPLEX64))
 def test_a_datatype_that_the_protocol_lacks_is_refused(tmp_path: Path, element_type: int) -> None:
     path = samples.write_echo_onnx(tmp_path / "m.onnx", element_type)
-    with pytest.raises(InputError, match=r"BFLOAT16|COMPLEX64"):
+    with pytest.raises(InputError, match=r"FLOAT8E5M2|COMPLEX64"):
         examine(path, trust=False)
 
 
@@ -102,14 +102,48 @@ def test_probabilities_as_dictionaries_are_refused_with_the_way_out(tmp_path: Pa
     assert "zipmap" in caught.value.hint
 
 
-def test_weights_in_other_files_are_refused_and_a_missing_one_is_named(tmp_path: Path) -> None:
-    model = onnx.load(str(samples.write_dense_onnx(tmp_path / "m.onnx", width=32)))
-    path = tmp_path / "split.onnx"
+def split_dense(folder: Path) -> Path:
+    model = onnx.load(str(samples.write_dense_onnx(folder / "m.onnx", width=32)))
+    path = folder / "split.onnx"
     onnx.save(model, str(path), save_as_external_data=True, location="weights.bin", size_threshold=0)
-    with pytest.raises(InputError, match=r"keeps its weights in other files: weights\.bin"):
+    return path
+
+
+def test_weights_in_other_files_belong_to_the_model(tmp_path: Path) -> None:
+    path = split_dense(tmp_path)
+    model = examine(path, trust=False)
+    assert ("weights.bin",) == model.files
+    assert path.stat().st_size + (tmp_path / "weights.bin").stat().st_size == model.size_bytes
+    assert (4 * 32 * 32, "fp32") == (model.parameters, model.precision)
+
+
+def test_another_weight_is_another_model(tmp_path: Path) -> None:
+    path = split_dense(tmp_path)
+    before = examine(path, trust=False).digest
+    weights = bytearray((tmp_path / "weights.bin").read_bytes())
+    weights[100] ^= 1
+    (tmp_path / "weights.bin").write_bytes(weights)
+    assert before != examine(path, trust=False).digest
+
+
+def test_a_file_of_weights_that_is_missing_or_cut_short_is_named(tmp_path: Path) -> None:
+    path = split_dense(tmp_path)
+    weights = tmp_path / "weights.bin"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(InputError, match=r"weights\.bin is cut short"):
         examine(path, trust=False)
-    (tmp_path / "weights.bin").unlink()
+    weights.unlink()
     with pytest.raises(InputError, match=r"needs the file 'weights\.bin' beside it"):
+        examine(path, trust=False)
+
+
+@pytest.mark.parametrize("place", ("/etc/passwd", "../weights.bin", ""))
+def test_weights_outside_the_folder_of_the_model_are_refused(tmp_path: Path, place: str) -> None:
+    path = split_dense(tmp_path)
+    model = onnx.load(str(path), load_external_data=False)
+    model.graph.initializer[0].external_data[0].value = place
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match="outside its own folder"):
         examine(path, trust=False)
 
 
@@ -129,6 +163,11 @@ def test_the_precision_is_that_of_nine_tenths_of_the_weights(weights: dict[str, 
         [], "g", [], [], [numpy_helper.from_array(array, name) for name, array in weights.items()]
     )
     assert expected == onnx_precision(helper.make_model(graph))
+
+
+def test_weights_of_bf16_are_told_from_those_of_fp16() -> None:
+    weights = helper.make_tensor("w", TensorProto.BFLOAT16, [4], [1.0, 2.0, 3.0, 4.0])
+    assert "bf16" == onnx_precision(helper.make_model(helper.make_graph([], "g", [], [], [weights])))
 
 
 def test_inputs_with_a_default_are_weights_not_inputs(tmp_path: Path) -> None:

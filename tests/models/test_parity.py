@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from modeldyno.bfloat16 import as_numbers, from_numbers
 from modeldyno.data.arrays import ArrayDataset
 from modeldyno.errors import DataError, ToolError
 from modeldyno.models.parity import check_parity
@@ -42,7 +43,7 @@ def label(outputs: Tensors) -> Array:
 
 
 def value(outputs: Tensors) -> Array:
-    return np.asarray(outputs["y"])
+    return as_numbers(np.asarray(outputs["y"]))
 
 
 def compare(
@@ -65,6 +66,11 @@ def test_the_same_answers_are_no_flips_and_still_have_an_interval() -> None:
     assert 0 == parity.flip_rate.value == parity.flip_rate.low
     assert parity.flip_rate.high is not None
     assert 0.01 < parity.flip_rate.high < 0.1
+
+
+def test_outputs_of_bf16_are_compared_by_their_values() -> None:
+    parity = compare(lambda x: from_numbers(x + np.float32(0.25)), "regression", count=8)
+    assert pytest.approx(0.25, abs=0.02) == parity.largest_difference
 
 
 def test_other_labels_are_counted_row_by_row() -> None:

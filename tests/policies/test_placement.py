@@ -30,6 +30,17 @@ def test_a_slow_first_call_is_forgotten() -> None:
     assert is_inline(times.expected_ns(64), instances=1)
 
 
+def test_one_batch_during_which_the_machine_stood_still_changes_nothing_and_the_third_slow_one_does() -> None:
+    times = ComputeTime()
+    for _ in range(10):
+        times.observe(64, 30_000)
+    found = []
+    for _ in range(4):
+        times.observe(64, 50_000_000)
+        found.append(is_inline(times.expected_ns(64), instances=1))
+    assert [True, True, False, False] == found
+
+
 @pytest.mark.parametrize(("expected_ns", "limit_ns"), ((None, 60), (5.0, 60), (7.0, 70)))
 def test_an_instance_is_given_up_after_ten_times_what_is_expected_and_not_before_the_limit(
     expected_ns: float | None, limit_ns: int

@@ -107,6 +107,17 @@ AnyOrder.TestCase.settings = settings(max_examples=150, stateful_step_count=40, 
 test_nothing_is_lost_overtaken_or_taken_twice_whatever_comes_and_goes = AnyOrder.TestCase
 
 
+def test_all_who_wait_are_one_batch_unless_a_part_of_them_has_a_preferred_size() -> None:
+    taken = []
+    for preferred in ((), (2,)):
+        line: Line[Guest] = Line(Batching(max_rows=8, preferred_rows=preferred))
+        for moment in range(3):
+            line.add(Guest(queued_ns=moment))
+        batch, look_again = line.take(idle_instances=1, now_ns=3)
+        taken.append((len(batch), line.rows, look_again))
+    assert [(3, 0, None), (2, 1, None)] == taken
+
+
 def test_a_higher_lane_is_computed_first_and_a_lower_one_fills_its_batch_up() -> None:
     line: Line[Guest] = Line(Batching(max_rows=4, lanes=(Lane(), Lane())))
     low, high = Guest(2, lane=1, queued_ns=1), Guest(1, lane=0, queued_ns=2)

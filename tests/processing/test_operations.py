@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
+from modeldyno.bfloat16 import from_numbers
 from modeldyno.errors import DataError, UsageError
 from modeldyno.processing.operations import plan_operations
 from modeldyno.records.processing import (
@@ -207,6 +208,37 @@ def test_cast_is_that_of_onnx(target: str, number: int) -> None:
     array = np.array([[0.0, 1.9, 2.5], [100.49, 0.1, 255.0]], np.float32)
     (expected,) = onnx_outputs("Cast", array, [number], to=number)
     np.testing.assert_array_equal(expected, run({"x": array}, Cast(tensor="x", datatype=target))["x"])
+
+
+def test_cast_to_bf16_and_back_is_that_of_onnx_too() -> None:
+    import onnxruntime
+    from onnx import helper
+
+    array = np.array([[0.0, 1.00390625, -2.7], [1e-40, 3.4e38, np.inf]], np.float32)
+    nodes = [helper.make_node("Cast", ["x"], ["half"], to=16), helper.make_node("Cast", ["half"], ["y"], to=1)]
+    ends = (helper.make_tensor_value_info(name, 1, [2, 3]) for name in "xy")
+    graph = helper.make_graph(nodes, "twice", *([end] for end in ends))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (expected,) = session.run(None, {"x": array})
+    made = run({"x": array}, Cast(tensor="x", datatype="BF16"), Cast(tensor="x", datatype="FP32"))
+    np.testing.assert_array_equal(expected, made["x"])
+
+
+def test_bf16_is_cast_to_whole_numbers_with_the_same_care() -> None:
+    values = from_numbers(np.array([[1.75, 200.0]]))
+    assert [[1, 200]] == run({"x": values}, Cast(tensor="x", datatype="UINT8"))["x"].tolist()
+    with pytest.raises(DataError, match="no UINT8"):
+        run({"x": from_numbers(np.array([[256.0]]))}, Cast(tensor="x", datatype="UINT8"))
+
+
+def test_bf16_is_moved_but_not_computed_with() -> None:
+    values = from_numbers(np.arange(6.0).reshape(1, 2, 3))
+    made = run({"x": values}, Transpose(tensor="x", order=(0, 2, 1)), Reshape(tensor="x", shape=("batch", 6)))
+    np.testing.assert_array_equal(from_numbers(np.array([[0, 3, 1, 4, 2, 5]])), made["x"])
+    with pytest.raises(UsageError, match="is BF16, and floats are needed") as caught:
+        run({"x": values}, Softmax(tensor="x"))
+    assert "cast" in caught.value.hint
 
 
 @pytest.mark.parametrize("value", (np.nan, np.inf, -1.0, 256.0))

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from modeldyno.bfloat16 import from_numbers
 from modeldyno.errors import DataError
 from modeldyno.quality.answers import answers_from
 from modeldyno.records.artifact import Task
@@ -40,6 +41,14 @@ def test_the_largest_score_names_its_class() -> None:
     assert answers("classification", (), scores=SCORES) == [1, 0]
     assert answers("unknown", (), scores=SCORES) == [1, 0]
     assert answers("classification", (5, 7, 9), logits=SCORES - 5, probabilities=SCORES) == [7, 5]
+
+
+def test_bf16_is_taken_for_the_floats_it_is() -> None:
+    assert answers("classification", ("a", "b", "c"), scores=from_numbers(SCORES)) == ["b", "a"]
+    assert answers("classification", (), output=from_numbers(np.array([0.6, 0.4]))) == [1, 0]
+    assert answers("regression", (), value=from_numbers(np.array([-1.5, 2.0]))) == [-1.5, 2.0]
+    with pytest.raises(DataError, match="NaN or infinite in 1 of 2 rows, first in row 1"):
+        answers("regression", (), value=from_numbers(np.array([1.0, np.inf])))
 
 
 def test_scores_and_classes_of_different_models_are_refused() -> None:

@@ -118,7 +118,7 @@ def test_a_regression_has_its_errors_and_their_rise() -> None:
     assert found["r2"].value == pytest.approx(r2_score(truth, after))
     assert found["rmse"].value == pytest.approx(np.sqrt(0.41), rel=0.1)
     change = compare(before, after, truth, "regression", seed=1)
-    assert set(change.drops) == {"mae", "rmse", "r2"}
+    assert set(change.drops) == {"mae", "rmse", "mape", "r2", "explained_variance"}
     for drop in change.drops.values():
         assert (drop.low or 0) > 0
     assert change.discordant_rows == {}
@@ -141,7 +141,8 @@ def test_a_rounding_error_is_no_flip_of_a_regression() -> None:
 
 def test_r2_is_left_out_where_it_is_not_defined() -> None:
     found = assess(np.array([1.0, 2.0]), np.array([3.0, 3.0]), "regression", seed=1, labels_digest="d")
-    assert set(found.metrics) == {"mae", "rmse"}
+    assert set(found.metrics) == {"mae", "rmse", "mape"}
+    assert found.omitted == dict.fromkeys(("r2", "explained_variance"), "all labels are the same: nothing to explain")
 
 
 def test_an_unknown_task_is_told_by_its_answers() -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from modeldyno.bfloat16 import from_numbers
 from modeldyno.quality.difference import Difference, document_difference, tensor_difference
 
 FLOATS = npst.arrays(np.float32, (3, 2), elements=st.floats(width=32))
@@ -42,6 +43,15 @@ def test_the_first_difference_is_named_with_both_values() -> None:
     found = compare([[0.25, 0.5], [1.0, 2.0]], [[0.25, 0.5], [1.0, 2.5]])
 
     assert Difference("y[1, 1]", "2.0", "2.5") == found
+
+
+def test_bf16_is_compared_and_shown_by_its_values() -> None:
+    ones = from_numbers(np.array([1.0, 2.0]))
+    assert compare(ones, ones.copy()) is None
+    assert compare(np.array([1.001, 2.0]), ones) is None  # the nearest there is
+    assert compare(ones, np.array([1.0, 2.0], np.float32)) is None
+    assert Difference("y[1]", "2.0", "2.25") == compare(ones, from_numbers(np.array([1.0, 2.25])))
+    assert Difference("y[0]", "1.0", "16256") == compare(ones, ones.view(np.uint16))
 
 
 def test_whole_numbers_know_no_tolerance() -> None:

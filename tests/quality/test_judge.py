@@ -142,3 +142,44 @@ def test_a_regression_is_judged_on_its_errors() -> None:
         for one in parse_objectives("mae<=0.5, rmse<=0.3, r2>=50%, mae_rise<=0.05, r2_drop<=50%")
     ]
     assert verdicts == ["pass", "fail", "pass", "fail", "pass"]
+
+
+@pytest.mark.parametrize("text", ("mae<=5", "r2>=1%"))
+def test_a_value_without_an_interval_is_never_a_pass(text: str) -> None:
+    few = assess(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.1]), "regression", seed=1, labels_digest="d")
+    found = judge_quality(objective(text), few, None)
+    assert ("cannot_tell", None) == (found.verdict, found.rows_to_decide)
+    assert "on 3 rows" in found.evidence
+    assert "so few rows support no interval" in found.evidence
+
+
+def test_a_class_is_judged_alone_with_its_own_rows() -> None:
+    truth = np.array([0] * 180 + [1] * 20)
+    answers = truth.copy()
+    answers[180:190] = 0
+    given = assess(answers, truth, "classification", seed=1, labels_digest="d")
+    verdicts = [judge_quality(objective(text), given, None) for text in ("recall[0]>=90%", "recall[1]>=90%")]
+    assert ["pass", "fail"] == [one.verdict for one in verdicts]
+    assert "recall of 1 is 50.0 % [29.9 %, 70.1 %] on 20 rows" in verdicts[1].evidence
+
+
+def test_a_drop_of_a_class_is_judged_alone() -> None:
+    truth = np.array([0] * 500 + [1] * 500)
+    worse = truth.copy()
+    worse[600:700] = 0
+    found = compare(truth, worse, truth, "classification", seed=1)
+    verdicts = [
+        judge_quality(objective(text), None, found).verdict for text in ("recall_drop[0]<=5%", "recall_drop[1]<=5%")
+    ]
+    assert ["pass", "fail"] == verdicts
+
+
+def test_what_is_left_out_is_told_with_its_reason() -> None:
+    truth = np.arange(30) % 2
+    given = assess(truth, truth, "classification", seed=1, labels_digest="d")
+    for text in ("log_loss<=1", "roc_auc_macro>=50%"):
+        with pytest.raises(ObjectiveError, match="is not told") as caught:
+            judge_quality(objective(text), given, None)
+        assert "the model gives labels only, no scores" == caught.value.why
+    with pytest.raises(ObjectiveError, match="no class or slice '7'"):
+        judge_quality(objective("recall[7]>=50%"), given, None)

@@ -9,7 +9,7 @@ from modeldyno.records.artifact import Artifact, Model, Parity
 from modeldyno.records.base import Estimate
 from modeldyno.records.bundle import Proof
 from modeldyno.records.deployment import Batching, Deployment, RuntimeName, SessionSettings
-from modeldyno.records.doctor import Checkup, RuntimeState
+from modeldyno.records.doctor import Checkup, RuntimeState, SenderLateness
 from modeldyno.records.environment import Environment
 from modeldyno.records.evaluation import Evaluation
 from modeldyno.records.model_statistics import Executions, ModelActivity
@@ -561,6 +561,17 @@ def profile() -> Profile:
     )
 
 
+def sender_lateness(*, awake: bool) -> SenderLateness:
+    values = np.random.default_rng(4).lognormal(8.0 if awake else 9.0, 0.5, 4_000)
+    return SenderLateness(
+        awake=awake,
+        rate_per_s=1_000.0,
+        lateness=latency(values),
+        late_fraction=0.0004 if awake else 0.0312,
+        stolen_fraction=0.011 if awake else 0.058,
+    )
+
+
 def checkup() -> Checkup:
     return Checkup(
         tool_version="0.1.0",
@@ -572,6 +583,8 @@ def checkup() -> Checkup:
             RuntimeState(name="openvino", version=None, detail="pip install modeldyno[openvino]"),
         ),
         floors=(floor(),),
+        lateness=(sender_lateness(awake=False), sender_lateness(awake=True)),
+        stolen_fraction=0.0347,
         findings=("the cgroup grants 2 of 8 cores: a client and a server here share them; expect a tail from it",),
     )
 

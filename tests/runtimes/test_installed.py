@@ -14,9 +14,9 @@ def test_both_runtimes_are_described_with_version_and_origin() -> None:
 
 def test_a_missing_runtime_comes_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installed, "packages_distributions", dict)
-    assert [(None, "not installed: pip install onnxruntime"), (None, "not installed: pip install scikit-learn")] == [
-        (state.version, state.detail) for state in installed.describe_runtimes()
-    ]
+    states = {state.name: (state.version, state.detail) for state in installed.describe_runtimes()}
+    assert (None, "not installed: pip install onnxruntime") == states["onnxruntime"]
+    assert (None, "not installed: pip install 'modeldyno[trees]'") == states["lightgbm"]
 
 
 def test_two_distributions_of_one_module_are_called_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from onnx import TensorProto
 from modeldyno.errors import InputError, ToolError
 from modeldyno.models.examine import examine
 from modeldyno.records.deployment import SessionSettings
-from modeldyno.runtimes.onnx_runtime import OnnxRuntime, OnnxSession, _options
+from modeldyno.runtimes.onnx_runtime import OnnxRuntime, OnnxSession, session_options
 from modeldyno.testing import models as samples
 
 
@@ -78,6 +78,6 @@ def test_an_operator_that_the_runtime_lacks_is_an_input_error(tmp_path: Path) ->
 
 
 def test_threads_are_those_of_the_settings() -> None:
-    options = _options(3)
+    options = session_options(3)
     assert (3, 1) == (options.intra_op_num_threads, options.inter_op_num_threads)
     assert "0" == options.get_session_config_entry("session.intra_op.allow_spinning")

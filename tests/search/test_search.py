@@ -1,14 +1,18 @@
 from collections.abc import Callable, Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from modeldyno.errors import ToolError
 from modeldyno.protocols import Silent
-from modeldyno.records.deployment import Deployment
+from modeldyno.records.deployment import Cache, Deployment
 from modeldyno.records.search import Assessed, Finalist, Refusal, Search
 from modeldyno.records.speed import SpeedPoint
 from modeldyno.records.verdict import Answer
-from modeldyno.search.search import run_search
+from modeldyno.records.workload import Repeats
+from modeldyno.search.caching import has_cache, with_cache
+from modeldyno.search.choose import shortlist
+from modeldyno.search.search import run_search, wishes_of
 from modeldyno.testing.clock import ManualClock
 from tests.search.samples import assessed, finalist, point, search
 
@@ -31,6 +35,10 @@ class ScriptedWorkshop:
         self.stop_at = ""
         self.raced: list[Deployment] = []
         self.proofs: list[tuple[str, int]] = []
+        self.cached: list[bool] = []
+        self.cpu_ns: dict[bool, int] = {}
+        """With and without a cache."""
+        self.broken_with_cache = False
 
     def _maybe_stop(self, stage: str) -> None:
         if self.stop_at == stage:
@@ -58,14 +66,22 @@ class ScriptedWorkshop:
         self.clock.sleep_until_ns(deadline_ns)
         return self.points, []
 
-    def prove(self, point: SpeedPoint, *, duration_ns: int) -> Finalist:
+    def prove(self, point: SpeedPoint, deployment: Deployment, *, duration_ns: int) -> Finalist:
         name = point.deployment.artifact
         self._maybe_stop(f"prove {name}")
-        if name in self.broken:
+        is_cached = has_cache(deployment)
+        if name in self.broken or (is_cached and self.broken_with_cache):
             raise ToolError("the server ended before it was ready", why="no memory")
         self.clock.advance_ns(duration_ns + 2 * SECOND)
         self.proofs.append((name, duration_ns // SECOND))
-        return finalist(point, self.answers.get(name, "pass"), valid=name not in self.invalid)
+        self.cached.append(is_cached)
+        made = finalist(
+            point, self.answers.get(name, "pass"), valid=name not in self.invalid, cpu_ns=self.cpu_ns.get(is_cached)
+        )
+        hits = 30 if is_cached else 0
+        requested = replace(made.proof.requested, repeats=Repeats(share=0.3))
+        proof = replace(made.proof, requested=requested, repeated_fraction=0.3, cache_hits=hits, cache_misses=70)
+        return replace(made, deployment=deployment, proof=proof)
 
 
 class Shelf:
@@ -214,3 +230,51 @@ def test_an_objective_that_too_few_requests_could_decide_asks_for_a_longer_budge
     workshop.answers = {"onnx-fp32": "cannot_tell", "original": "cannot_tell"}
     done = run(search(), workshop)
     assert any("a longer --budget" in line for line in done.advice)
+
+
+CACHE = Cache(max_bytes=4_000_000)
+REPEATING = {"repeats": Repeats(share=0.3), "repeats_from": "asked", "cache": CACHE}
+
+
+def test_without_repeats_no_cache_is_proven_and_the_reason_is_told(workshop: ScriptedWorkshop) -> None:
+    done = run(search(), workshop)
+    assert not any(one.deployment.cache.max_bytes for one in done.finalists)
+    assert any(why.startswith("no cache was tried") for why in done.why)
+
+
+def test_a_cache_that_saves_cpu_wins_and_is_proven_longest(workshop: ScriptedWorkshop) -> None:
+    workshop.cpu_ns = {False: 100_000, True: 70_000}
+    done = run(search(**REPEATING), workshop)
+    assert with_cache(FAST.deployment, CACHE) == done.winner
+    assert workshop.cached[-1]
+    assert workshop.proofs[-1][1] > workshop.proofs[0][1]
+    assert any("a cache of 4.00 MB answers" in why for why in done.why)
+    assert done.speedup is not None
+
+
+def test_a_cache_that_saves_nothing_loses(workshop: ScriptedWorkshop) -> None:
+    workshop.cpu_ns = {False: 100_000, True: 99_000}
+    done = run(search(**REPEATING), workshop)
+    assert FAST.deployment == done.winner
+    assert any(workshop.cached)
+    assert not workshop.cached[-1]
+
+
+def test_the_model_as_it_came_is_not_tried_with_a_cache_unless_it_is_a_finalist(workshop: ScriptedWorkshop) -> None:
+    done = run(search(**REPEATING), workshop)
+    cached = {one.deployment.artifact for one in done.finalists if one.deployment.cache.max_bytes}
+    assert {point.deployment.artifact for point in shortlist(done.points, wishes_of(done))} == cached
+
+
+def test_a_spent_budget_leaves_the_cache_untried_for_the_sake_of_the_final(workshop: ScriptedWorkshop) -> None:
+    done = run(search(**REPEATING, budget_ns=20 * SECOND), workshop)
+    assert not any(workshop.cached)
+    assert any("was not tried: the budget was spent" in why for why in done.why)
+
+
+def test_a_server_that_does_not_start_with_the_cache_is_not_tried_again(workshop: ScriptedWorkshop) -> None:
+    workshop.broken_with_cache = True
+    done = run(search(**REPEATING), workshop)
+    label = with_cache(FAST.deployment, CACHE).label
+    assert 1 == [one.name for one in done.refused].count(label)
+    assert FAST.deployment == done.winner

@@ -71,7 +71,9 @@ def test_the_index_lists_the_models(serving: Serving) -> None:
     models = [{"name": "sums", "version": "1", **ready}, {"name": "other", "version": "3", **ready}]
     assert get(server, "/v2/repository/index", "POST") == (200, models)
     assert get(server, "/v2/repository/index", "POST", b'{"ready":true}') == (200, models)
-    assert get(server, "/v2/repository/index", "POST", b"[")[0] == 400
+    assert get(server, "/v2/repository/index", "POST", b'{"ready":false,"mine":"yes"}') == (200, models)
+    for damaged in (b"[", b"[]", b'{"ready":"yes"}', b"\xff"):
+        assert get(server, "/v2/repository/index", "POST", damaged)[0] == 400
 
 
 def test_of_several_versions_the_highest_number_answers(serving: Serving) -> None:
@@ -87,6 +89,13 @@ def test_a_name_with_odd_characters_is_found_quoted(serving: Serving) -> None:
     assert get(server, "/v2/models/a%20b%2F%C3%BC")[1]["name"] == "a b/ü"
     body = b'{"inputs":[{"name":"x","datatype":"FP32","shape":[1,4],"data":[1,2,3,4]}]}'
     assert get(server, "/v2/models/a%20b%2f%c3%bc/infer", "POST", body)[1]["model_name"] == "a b/ü"
+
+
+def test_a_model_called_stats_hides_no_statistics(serving: Serving) -> None:
+    server = serving(make_model(name="stats"), make_model(name="other"))
+    assert get(server, "/v2/models/stats")[1]["name"] == "stats"
+    for path, names in (("/v2/models/stats/stats", ["stats"]), ("/v2/models//stats", ["stats", "other"])):
+        assert [one["name"] for one in get(server, path)[1]["model_stats"]] == names
 
 
 @pytest.mark.parametrize(

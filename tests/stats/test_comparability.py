@@ -19,6 +19,8 @@ def test_the_load_of_the_neighbours_is_no_difference_and_the_processor_is() -> N
 
 
 def test_another_rate_forbids_a_verdict_and_another_length_does_not(workload: Workload) -> None:
-    other = replace(workload, url="http://elsewhere", seed=2, rate_per_s=600.0, requests=99, arrivals="constant")
+    other = replace(
+        workload, url="http://elsewhere", seed=2, rate_per_s=600.0, requests=99, arrivals="constant", awake=True
+    )
     found = {one.name: one.forbids_verdict for one in workload_differences(workload, other)}
-    assert {"arrivals": True, "rate_per_s": True, "requests": False} == found
+    assert {"arrivals": True, "rate_per_s": True, "requests": False, "awake": False} == found

@@ -157,6 +157,41 @@ def test_time_that_the_hypervisor_took_is_noted(make_run: Make, judge: Judge) ->
         assert not any("hypervisor" in note for note in judge(make_run(), stolen_fraction=none).notes)
 
 
+def test_sends_that_are_late_while_the_hypervisor_takes_the_core_call_for_a_core_kept_awake(
+    make_run: Make, judge: Judge
+) -> None:
+    rows = make_run(service_ns=1e5)
+    held_up = np.flatnonzero(np.arange(len(rows)) % 100 < 10)
+    for column in ("sent_ns", "done_ns"):
+        rows[column][held_up] += 5_000_000
+
+    stolen = judge(rows, stolen_fraction=0.0648)
+    assert "keep it awake (--awake)" in only_reason(stolen)
+    assert any("keep the core of the sender awake (--awake)" in note for note in stolen.notes)
+    for changes in ({"stolen_fraction": 0.0}, {"stolen_fraction": 0.0648, "awake_fraction": 1.0}):
+        verdict = judge(rows, **changes)
+        assert "--awake" not in only_reason(verdict)
+        assert not any("keep the core" in note for note in verdict.notes)
+    assert "shares its core" in only_reason(verdict)
+
+
+def test_sends_that_were_on_time_need_no_core_kept_awake(make_run: Make, judge: Judge) -> None:
+    assert not any("--awake" in note for note in judge(make_run(), stolen_fraction=0.0648).notes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    (
+        ({"awake_fraction": 1.0}, "the client stayed awake, at the cost of a core (--awake)"),
+        ({"awake_fraction": 0.93, "workers": 2}, "awake for 93 % of the time, at the cost of 2 cores"),
+    ),
+)
+def test_what_a_client_that_stayed_awake_cost_is_noted(
+    make_run: Make, judge: Judge, changes: dict[str, float], words: str
+) -> None:
+    assert any(words in note for note in judge(make_run(), **changes).notes)
+
+
 def test_a_server_that_answers_nothing_is_a_result_with_a_note(make_run: Make, judge: Judge) -> None:
     rows = make_run()
     rows["outcome"] = Outcome.HTTP_ERROR
@@ -164,6 +199,16 @@ def test_a_server_that_answers_nothing_is_a_result_with_a_note(make_run: Make, j
     verdict = judge(rows)
     assert verdict.measurement == "valid"
     assert any("no request was answered" in note for note in verdict.notes)
+
+
+def test_a_rate_of_which_nothing_was_sent_is_not_blamed_on_the_server(make_run: Make, judge: Judge) -> None:
+    rows = make_run()
+    rows["outcome"] = Outcome.NOT_SENT
+    rows["sent_ns"] = rows["done_ns"] = -1
+    reasons = " ".join(judge(rows).reasons)
+    assert "only 0 of 2,000 requests were measured" in reasons
+    assert "fewer than two requests were sent; lower the rate" in reasons
+    assert "is the server there?" not in reasons
 
 
 def test_a_server_that_is_not_there_makes_no_valid_run(make_run: Make, judge: Judge) -> None:

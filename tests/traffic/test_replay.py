@@ -1,3 +1,5 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -58,3 +60,15 @@ def test_copies_are_spread_over_the_gap_and_not_sent_in_bursts() -> None:
     assert abs(shifts.mean() - 0.5) < 5 * np.sqrt(1 / 12 / len(shifts))
     assert shifts.min() < 0.01
     assert shifts.max() > 0.99
+
+
+def test_copies_ask_questions_of_their_own() -> None:
+    """Twice the traffic repeats itself as much as what was recorded."""
+    recorded = Arrivals(np.array([0, 100, 200, 300]), None, np.array([0, 1, 0, 1]))
+    doubled = replay(recorded, speed=1, scale=2, seed=1)
+    assert doubled.questions is not None
+    assert {0: 2, 1: 2, 2: 2, 3: 2} == Counter(doubled.questions.tolist())
+    halved = replay(recorded, speed=1, scale=0.5, seed=1)
+    assert halved.questions is not None
+    assert len(halved.moments_ns) == len(halved.questions)
+    assert set(halved.questions.tolist()) <= {0, 1}

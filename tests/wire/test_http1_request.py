@@ -5,6 +5,7 @@ import weakref
 import zlib
 from itertools import pairwise
 
+import httptools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,6 +72,7 @@ def test_the_client_says_whether_it_asks_again(data: bytes, *, keep_alive: bool)
         (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501),
+        (b"POST / HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Encoding: br\r\nContent-Length: 5\r\n\r\n", 415),
         (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Encoding: gzip, gzip\r\nContent-Length: 5\r\n\r\n", 415),
         (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nabcde", 400),
@@ -163,6 +165,44 @@ def test_an_http_1_0_client_gets_no_100_continue() -> None:
     reader = RequestReader(LIMITS)
     reader.feed(b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
     assert not reader.wants_continue
+
+
+LENIENCIES = {
+    "lenient_headers": b"GET / HTTP/1.1\r\nHost: h\r\nX: a\x01b\r\n\r\n",
+    "lenient_chunked_length": CHUNKED.replace(b"Host: h\r\n", b"Host: h\r\nContent-Length: 5\r\n"),
+    "lenient_keep_alive": b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" + GET,
+    "lenient_transfer_encoding": b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
+    "lenient_version": b"GET / HTTP/1.7\r\nHost: h\r\n\r\n",
+    "lenient_data_after_close": b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" + GET,
+    "lenient_optional_lf_after_cr": b"GET / HTTP/1.1\rHost: h\r\n\r\n",
+    "lenient_optional_cr_before_lf": b"GET / HTTP/1.1\r\nHost: h\nX: a\r\n\r\n",
+    "lenient_optional_crlf_after_chunk": CHUNKED.replace(b"abc\r\n", b"abc"),
+    "lenient_spaces_after_chunk_size": CHUNKED.replace(b"3\r\n", b"3 \r\n"),
+}
+"""What the parser lets through only with this flag, which two servers in a row may then read differently."""
+
+
+class Willing:
+    """Takes whatever the parser has."""
+
+
+@pytest.mark.parametrize("flag", LENIENCIES)
+def test_the_parser_is_lenient_in_nothing(flag: str) -> None:
+    lenient, reader = httptools.HttpRequestParser(Willing()), RequestReader(LIMITS)
+    lenient.set_dangerous_leniencies(**{flag: True})
+    lenient.feed_data(LENIENCIES[flag])  # else the case would show nothing
+
+    reader.feed(LENIENCIES[flag])
+    assert reader.error is not None
+    assert 400 == reader.error.status
+
+
+def test_a_request_without_a_body_does_not_drive_out_the_head_that_is_known() -> None:
+    reader = RequestReader(LIMITS)
+    (first,) = reader.feed(POST)
+    reader.feed(GET)
+    (second,) = reader.feed(POST)
+    assert first.headers is second.headers  # so it was not parsed again
 
 
 REPEATED = (

@@ -1,13 +1,12 @@
 """`modeldyno.wire.v2_classification`."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
+from tests.arrays import arrays
 
+from modeldyno.bfloat16 import as_numbers
 from modeldyno.records.signature import DATATYPES, Signature, TensorSpec
 from modeldyno.wire.v2_classification import can_classify, top_classes
 from modeldyno.wire.v2_client import decode_infer_response
@@ -28,6 +27,15 @@ def test_without_a_batch_all_values_are_one_row() -> None:
     assert [b"9:3", b"5:1"] == top_classes(np.array([[1, 5], [2, 9]], np.uint64), 2, is_batched=False).tolist()
 
 
+def test_labels_follow_where_a_row_has_a_value_for_each() -> None:
+    labels = (b"cat", b"dog", b"\xc3\xbc:x")
+    scores = np.array([[0.25, 0.5, 0.125]], np.float32)
+    assert [[b"0.500000:1:dog", b"0.250000:0:cat", b"0.125000:2:\xc3\xbc:x"]] == top_classes(
+        scores, 3, is_batched=True, labels=labels
+    ).tolist()
+    assert [[b"0.500000:1"]] == top_classes(scores[:, :2], 1, is_batched=True, labels=labels).tolist()
+
+
 def test_more_classes_than_there_are_is_all_of_them_and_nan_is_last() -> None:
     array = np.array([[np.nan, -np.inf, 1]], np.float64)
     assert [[b"1.000000:2", b"nan:0", b"-inf:1"]] == top_classes(array, 9, is_batched=True).tolist()
@@ -36,11 +44,9 @@ def test_more_classes_than_there_are_is_all_of_them_and_nan_is_last() -> None:
 @pytest.mark.parametrize("datatype", NUMERIC)
 @given(data=st.data())
 def test_classes_are_ranked_by_their_value(datatype: str, data: st.DataObject) -> None:
-    dtype = np.dtype(DATATYPES[datatype])
-    limits: dict[str, Any] = {"allow_nan": False} if dtype.kind == "f" else {}
-    array = data.draw(hnp.arrays(dtype, (2, 5), elements=hnp.from_dtype(dtype, **limits)))
+    array = data.draw(arrays(datatype, (2, 5), allow_nan=False))
     count = data.draw(st.integers(1, 6))
-    for row, classes in zip(array, top_classes(array, count, is_batched=True), strict=True):
+    for row, classes in zip(as_numbers(array), top_classes(array, count, is_batched=True), strict=True):
         places = [int(one.rpartition(b":")[2]) for one in classes]
         expected = sorted(range(5), key=lambda place: (-row[place].item(), place))[:count]
         assert expected == places

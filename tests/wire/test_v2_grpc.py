@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tritonclient.grpc import model_config_pb2, service_pb2
 
-from modeldyno.records.signature import DATATYPES, Signature, TensorSpec
+from modeldyno.bfloat16 import BF16
+from modeldyno.records.signature import DATATYPES, WITHOUT_JSON, Signature, TensorSpec
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.v2_grpc import (
     decode_index,
@@ -21,7 +22,7 @@ from modeldyno.wire.v2_grpc import (
 from modeldyno.wire.v2_messages import _MESSAGES, message_class, method_path
 
 NUMBERS = sorted(set(DATATYPES) - {"BYTES"})
-TYPED = sorted(set(NUMBERS) - {"FP16"})
+TYPED = sorted(set(NUMBERS) - WITHOUT_JSON)
 
 
 def fields_of(descriptor: Any) -> list[tuple[object, ...]]:
@@ -80,6 +81,8 @@ def tensors(draw: st.DrawFn, datatypes: list[str]) -> tuple[str, NDArray[np.gene
         array[:] = values
         return datatype, array.reshape(shape)
     content = draw(st.binary(min_size=8 * count, max_size=8 * count))
+    if datatype == "BF16":
+        return datatype, np.frombuffer(content, BF16, count).reshape(shape)
     numbers = np.frombuffer(content, "<i8") % 1_000 if datatype == "FP16" else np.frombuffer(content, "<i8")
     return datatype, numbers.astype(DATATYPES[datatype]).reshape(shape)
 
@@ -140,7 +143,7 @@ def wrong_answer(what: str) -> Any:
         case "an unknown datatype":
             output.datatype = "FP99"
         case "a datatype without values":
-            output.datatype = "FP16"
+            output.datatype = "BF16"
         case "a negative size":
             output.shape[0] = -2
         case "too few raw contents":
@@ -179,7 +182,7 @@ def test_metadata_become_a_signature_whose_open_sizes_have_names() -> None:
     assert expected == decode_metadata(metadata.SerializeToString())
 
 
-@pytest.mark.parametrize("datatype", ("", "BF16", "float"))
+@pytest.mark.parametrize("datatype", ("", "BF8", "float"))
 def test_metadata_with_a_datatype_that_we_cannot_send_are_wrong(datatype: str) -> None:
     metadata = service_pb2.ModelMetadataResponse(name="m")
     metadata.inputs.add(name="x", datatype=datatype, shape=[1])

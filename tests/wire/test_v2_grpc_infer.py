@@ -162,6 +162,7 @@ def test_tensors_cannot_be_raw_and_typed_at_once() -> None:
     ("datatype", "field", "values", "said"),
     (
         ("FP16", "fp32_contents", [1.0], "only be sent as raw"),
+        ("BF16", "fp32_contents", [1.0], "only be sent as raw"),
         ("FP99", "fp32_contents", [1.0], "unknown datatype"),
         ("FP32", "fp64_contents", [1.0], "came as fp64_contents"),
         ("INT8", "int_contents", [300], "out of the range"),

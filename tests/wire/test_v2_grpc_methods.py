@@ -29,7 +29,7 @@ def answer(name: str, status: int, document: object) -> Any:
         ("ServerMetadata", service_pb2.ServerMetadataRequest(), b"GET", b"/v2"),
         ("ModelMetadata", service_pb2.ModelMetadataRequest(name="a/b"), b"GET", b"/v2/models/a%2Fb"),
         ("ModelConfig", service_pb2.ModelConfigRequest(name="a"), b"GET", b"/v2/models/a/config"),
-        ("ModelStatistics", service_pb2.ModelStatisticsRequest(), b"GET", b"/v2/models/stats"),
+        ("ModelStatistics", service_pb2.ModelStatisticsRequest(), b"GET", b"/v2/models//stats"),
         ("ModelStatistics", service_pb2.ModelStatisticsRequest(name="a"), b"GET", b"/v2/models/a/stats"),
         ("RepositoryIndex", service_pb2.RepositoryIndexRequest(ready=True), b"POST", b"/v2/repository/index"),
         (
@@ -70,6 +70,20 @@ def test_settings_and_parameters_go_along() -> None:
     )
     assert b"POST" == ask("TraceSetting", trace).method
     assert {"parameters": {"config": "{}"}} == msgspec.json.decode(ask("RepositoryModelLoad", load).body)
+
+
+@pytest.mark.parametrize(
+    ("name", "request_message"),
+    (
+        ("RepositoryIndex", service_pb2.RepositoryIndexRequest(repository_name="mine")),
+        ("RepositoryModelLoad", service_pb2.RepositoryModelLoadRequest(repository_name="mine", model_name="a")),
+        ("RepositoryModelUnload", service_pb2.RepositoryModelUnloadRequest(repository_name="mine", model_name="a")),
+    ),
+)
+def test_one_of_several_repositories_is_not_taken_for_all(name: str, request_message: Any) -> None:
+    with pytest.raises(WireError, match="'mine' cannot be named") as caught:
+        ask(name, request_message)
+    assert 501 == caught.value.status
 
 
 def test_documents_become_messages() -> None:

@@ -23,6 +23,10 @@ SIGNATURE = Signature(
         TensorSpec(name="half", datatype="FP16", shape=("batch",)),
     ),
 )
+BRAIN = Signature(
+    inputs=(TensorSpec(name="x", datatype="BF16", shape=("batch", 3)),),
+    outputs=(TensorSpec(name="y", datatype="BF16", shape=("batch",)),),
+)
 ONE = Signature(
     inputs=(TensorSpec(name="x", datatype="FP32", shape=("batch", 3)),),
     outputs=(TensorSpec(name="y", datatype="FP32", shape=("batch",)),),
@@ -75,6 +79,15 @@ def test_json_and_binary_inputs_may_be_mixed() -> None:
     header = body({"name": "x", "datatype": "FP32", "shape": [1, 3], "parameters": {"binary_data_size": 12}}, IDS)
     request = InferRequestDecoder(SIGNATURE).decode(header + struct.pack("<3f", 1, 2, 3), len(header))
     np.testing.assert_array_equal([4], request.inputs["ids"])
+
+
+def test_each_of_many_mixed_requests_has_its_own_numbers_whatever_was_remembered_of_the_others() -> None:
+    decoder = InferRequestDecoder(SIGNATURE)
+    for number in (4, 0, 1, 0, 4):
+        ids = {**IDS, "data": [number]}
+        header = body({"name": "x", "datatype": "FP32", "shape": [1, 3], "parameters": {"binary_data_size": 12}}, ids)
+        request = decoder.decode(header + struct.pack("<3f", 1, 2, number), len(header))
+        assert (number, number) == (request.inputs["ids"][0], request.inputs["x"][0, 2])
 
 
 def test_the_wish_of_one_output_wins_over_that_of_all() -> None:
@@ -169,6 +182,11 @@ def test_requests_of_other_row_shapes_have_another_batch_key() -> None:
         (SIGNATURE, body(X, {**IDS, "data": [True]}), "INT8 values"),
         (SIGNATURE, body(X, {**IDS, "shape": [2], "data": [1, 2]}), "differ in dimension 'batch': 1 and 2"),
         (SIGNATURE, body(X, IDS, outputs=[]), "'half' is FP16"),
+        (ONE, body({**X, "datatype": "BF16"}), "input 'x' is FP32, not 'BF16'"),
+        (ONE, body({**X, "datatype": "BF8"}), "no datatype of the protocol"),
+        (BRAIN, body({**X, "datatype": "BF16"}), "'y' is BF16, which has no JSON form"),
+        (BRAIN, body({**X, "datatype": "BF16"}, parameters={"binary_data_output": True}), "BF16 has no JSON form"),
+        (BRAIN, body(X, parameters={"binary_data_output": True}), "input 'x' is BF16, not 'FP32'"),
     ),
 )
 def test_a_json_request_is_refused_with_its_reason(signature: Signature, content: bytes, reason: str) -> None:

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
+from tests.arrays import arrays
 
-from modeldyno.records.signature import DATATYPES, Signature, TensorSpec
+from modeldyno.records.signature import DATATYPES, WITHOUT_JSON, Signature, TensorSpec
 from modeldyno.wire.v2_client import decode_infer_response, encode_infer_request
 from modeldyno.wire.v2_request import InferRequestDecoder
 from modeldyno.wire.v2_response import InferResponseEncoder
 
-IN_JSON = sorted(set(DATATYPES) - {"FP16"})
+IN_JSON = sorted(set(DATATYPES) - WITHOUT_JSON)
 
 
 def signature_of(datatype: str) -> Signature:
@@ -35,9 +35,7 @@ def tensors(draw: st.DrawFn, datatype: str, *, in_json: bool) -> NDArray[Any]:
         array = np.empty(rows * 2, object)
         array[:] = draw(st.lists(element, min_size=rows * 2, max_size=rows * 2))
         return array.reshape(rows, 2)
-    elements: dict[str, Any] = {"allow_nan": not in_json, "allow_infinity": not in_json} if "FP" in datatype else {}
-    dtype = np.dtype(DATATYPES[datatype])
-    return draw(hnp.arrays(dtype, (rows, 2), elements=hnp.from_dtype(dtype, **elements)))
+    return draw(arrays(datatype, (rows, 2), allow_nan=not in_json, allow_infinity=not in_json))
 
 
 def check(datatype: str, array: NDArray[Any], *, binary: bool, request_id: str | None) -> None:

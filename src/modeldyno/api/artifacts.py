@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from modeldyno.api.choices import RUNTIMES_OF, runtime_named
+from modeldyno.models.keras_file import export_keras
 from modeldyno.models.scikit import load_scikit, save_skops
 from modeldyno.protocols import Session
 from modeldyno.records.artifact import Artifact, Model
@@ -39,7 +40,7 @@ def open_artifact(
         TrustError: loading would run code, and `trust` is false.
         UsageError: the runtime is not installed.
     """
-    chosen = runtime_named(runtime or usual_runtime(artifact), trust=trust)
+    chosen = runtime_named(runtime or usual_runtime(artifact), trust=trust, entry=artifact.entry)
     return chosen.open(place or Path(artifact.path), artifact.signature, settings or artifact.session)
 
 
@@ -61,7 +62,10 @@ def artifact_of(model: Model) -> Artifact:
 
 
 def bundled_form(model: Model, folder: Path, *, trust: bool) -> Artifact:
-    """The model as it came, as a bundle may hold it: a pickle is saved again in a form that cannot run code.
+    """The model as it came, as a bundle may hold it: neither a pickle nor a Keras file among them.
+
+    A pickle is saved again in a form that cannot run code; a Keras file, which is read in a process of its own only,
+    is exported to OpenVINO.
 
     Args:
         model: what `examine` said of it.
@@ -72,6 +76,9 @@ def bundled_form(model: Model, folder: Path, *, trust: bool) -> Artifact:
         InputError: it cannot be saved without pickle.
     """
     artifact, source = artifact_of(model), Path(model.path)
+    if model.format == "keras":
+        folder.mkdir(parents=True, exist_ok=True)
+        return export_keras(model, folder / f"{ORIGINAL}.xml", name=ORIGINAL, trust=trust)
     if model.format != "sklearn" or source.suffix == ".skops":
         return artifact
     path = folder / f"{ORIGINAL}.skops"

@@ -1,5 +1,6 @@
 """The artifacts of a search: the original and what was made from it, each checked against it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,16 +8,20 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from modeldyno.api.answers import answer_all, resolved_task
+from modeldyno.api.answers import answer_rows, resolved_task
 from modeldyno.api.artifacts import bundled_form, open_artifact
-from modeldyno.api.recipes import Situation, make_artifacts
+from modeldyno.api.recipe import Recipe, Situation
+from modeldyno.api.recipes import make_artifacts
 from modeldyno.errors import DynoError, ToolError
 from modeldyno.machine.environment import capture_environment
 from modeldyno.models.parity import check_parity
 from modeldyno.protocols import Dataset, Progress, Session, Tensors
 from modeldyno.quality.answers import answers_from
-from modeldyno.quality.assess import assess, compare
+from modeldyno.quality.asked import asked_by
+from modeldyno.quality.assess import assess_rows
+from modeldyno.quality.changes import compare_rows
 from modeldyno.quality.judge import judge_quality
+from modeldyno.quality.rows import Answers, Rows
 from modeldyno.records.artifact import Artifact, Model, Parity
 from modeldyno.records.base import Estimate
 from modeldyno.records.deployment import SessionSettings
@@ -24,11 +29,19 @@ from modeldyno.records.objective import Objective
 from modeldyno.records.quality import Quality, QualityChange
 from modeldyno.records.search import Assessed, Refusal
 
+_ROUNDED = frozenset({"int8", "int4", "fp16", "bf16"})
+"""Precisions in which the kernels of another batch size may round a value otherwise."""
+
 
 def unchanged(change: QualityChange) -> QualityChange:
     """The change of the original against itself: none, by identity and not as far as these rows can tell."""
     nothing = Estimate(value=0.0, low=0.0, high=0.0)
-    return msgspec.structs.replace(change, drops=dict.fromkeys(change.drops, nothing), flip_rate=nothing)
+    return msgspec.structs.replace(
+        change,
+        drops=dict.fromkeys(change.drops, nothing),
+        classes={name: dict.fromkeys(drops, nothing) for name, drops in change.classes.items()},
+        flip_rate=nothing,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +56,18 @@ class Maker:
     trust: bool
     seed: int
     progress: Progress
+    is_time_up: Callable[[], bool] = lambda: False
+    """Whether nothing more is to be compressed."""
+    recipes: tuple[Recipe, ...] | None = None
+    """What is made; None: all that a search tries."""
+    asked: tuple[str, ...] = ()
+    """Recipes that were asked for by name."""
+    place: Path | None = None
+    """Where artifacts are written; None: in a folder of `work`."""
 
     def make(self) -> tuple[list[Assessed], list[Refusal]]:
         """The original first, then every artifact that could be made and is consistent; the rest as refusals."""
-        folder = self.work / "artifacts"
+        folder = self.place or self.work / "artifacts"
         original = bundled_form(self.model, folder, trust=self.trust)
         derived, refused = make_artifacts(
             original,
@@ -56,8 +77,11 @@ class Maker:
                 folder=folder,
                 cpu_flags=capture_environment().cpu_flags,
                 trust=self.trust,
+                asked=self.asked,
             ),
+            self.recipes,
             progress=self.progress,
+            is_time_up=self.is_time_up,
         )
         session = self.open(original)
         try:
@@ -77,7 +101,7 @@ class Maker:
         return open_artifact(artifact, settings, trust=self.trust)
 
     def _against(
-        self, artifact: Artifact, original: Session, answers: NDArray[np.generic], refused: list[Refusal]
+        self, artifact: Artifact, original: Session, answers: Answers, refused: list[Refusal]
     ) -> Assessed | None:
         """The artifact with its parity and quality; None (and a refusal) when it does not even agree with itself."""
         try:
@@ -94,7 +118,7 @@ class Maker:
         try:
             # Dynamic int8 takes its scales from the whole batch, so it may honestly differ between batch sizes; the
             # quality gate judges what that does to the answers.
-            if not parity.batch_consistent and artifact.precision != "int8":
+            if not parity.batch_consistent and artifact.precision not in _ROUNDED:
                 reason = "answers depend on the batch size: batch 1 and batch 3 disagree (a frozen batch dimension?)"
                 refused.append(Refusal(name=artifact.name, stage="parity", reason=reason))
                 return None
@@ -117,20 +141,24 @@ class Maker:
             data="real" if self.is_real_data else "synthetic",
         )
 
-    def _answers(self, session: Session) -> NDArray[np.generic]:
+    def _answers(self, session: Session) -> Answers:
         task = resolved_task(self.model.task, self.dataset.labels)
-        return answer_all(session, self.dataset, task=task, classes=self.model.classes, progress=self.progress)
+        return answer_rows(session, self.dataset, task=task, classes=self.model.classes, progress=self.progress)
 
-    def _assess(self, answers: NDArray[np.generic]) -> Quality | None:
+    def _assess(self, answers: Answers) -> Quality | None:
         labels = self.dataset.labels
         if labels is None:
             return None
         task = resolved_task(self.model.task, labels)
-        return assess(answers, labels, task, seed=self.seed, labels_digest=self.dataset.digest)
+        return assess_rows(answers, self._rows(), task, seed=self.seed, asked=asked_by(self.objectives))
 
-    def _compare(self, reference: NDArray[np.generic], answers: NDArray[np.generic]) -> QualityChange:
+    def _compare(self, reference: Answers, answers: Answers) -> QualityChange:
         task = resolved_task(self.model.task, self.dataset.labels)
-        return compare(reference, answers, self.dataset.labels, task, seed=self.seed)
+        asked = asked_by(self.objectives)
+        return compare_rows(reference, answers, self._rows(), task, seed=self.seed, asked=asked)
+
+    def _rows(self) -> Rows:
+        return Rows(self.dataset.labels, self.dataset.digest, self.model.classes)
 
     def _assessed(self, artifact: Artifact, quality: Quality | None, change: QualityChange) -> Assessed:
         verdicts = tuple(

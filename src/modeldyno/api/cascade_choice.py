@@ -10,8 +10,11 @@ from modeldyno.api.part_answers import PartAnswers
 from modeldyno.errors import DataError
 from modeldyno.processing.confidence import is_unsure
 from modeldyno.protocols import Dataset, Progress
-from modeldyno.quality.assess import assess, compare
+from modeldyno.quality.asked import asked_by
+from modeldyno.quality.assess import assess_rows
+from modeldyno.quality.changes import compare_rows
 from modeldyno.quality.judge import judge_quality
+from modeldyno.quality.rows import Answers, Rows
 from modeldyno.quality.thresholds import joined_answers, outcome_of, thresholds_to_try
 from modeldyno.records.artifact import Task
 from modeldyno.records.combination import ThresholdTrial
@@ -48,8 +51,13 @@ class Judge(NamedTuple):
         Raises:
             DataError: answers and labels do not fit together.
         """
-        quality = assess(answers, self.labels, self.task, seed=self.seed, labels_digest=self.dataset.digest)
-        change = None if reference is None else compare(reference, answers, self.labels, self.task, seed=self.seed)
+        rows, asked = Rows(self.labels, self.dataset.digest), asked_by(self.objectives)
+        why = "of what is combined only the answers are judged, not their scores"
+        given = Answers(answers, None, why)
+        quality = assess_rows(given, rows, self.task, seed=self.seed, asked=asked)
+        change = None
+        if reference is not None:
+            change = compare_rows(Answers(reference), given, rows, self.task, seed=self.seed, asked=asked)
         verdicts = tuple(judge_quality(one, quality, change) for one in self.objectives)
         return Judged(quality, change, verdicts)
 

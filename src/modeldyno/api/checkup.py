@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from modeldyno import __version__
+from modeldyno.api.lateness import measure_lateness
+from modeldyno.api.peaks import peaks_of
 from modeldyno.api.questions.ask import Ask
 from modeldyno.api.questions.table import questions_for
 from modeldyno.api.server_process import ServerProcess
@@ -16,17 +18,21 @@ from modeldyno.api.workloads import Shape, workload_of
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.errors import ToolError
 from modeldyno.loadgen.driver import LoadResult, run_load
+from modeldyno.loadgen.watching.stolen_time import ProcessorTime, stolen_fraction
 from modeldyno.machine.environment import capture_environment
 from modeldyno.machine.floors import FLOOR_PROTOCOLS, keep_floor
 from modeldyno.protocols import Progress, Silent
-from modeldyno.records.doctor import Checkup
+from modeldyno.records.doctor import Checkup, SenderLateness
 from modeldyno.records.environment import Environment
+from modeldyno.records.peaks import Peaks
 from modeldyno.records.requests import Outcome
 from modeldyno.records.run import Floor
 from modeldyno.records.workload import ProtocolName
 from modeldyno.runtimes.installed import describe_runtimes
+from modeldyno.search.space import thread_shapes
 from modeldyno.seeds import DEFAULT_SEED
 from modeldyno.stats.quantiles import summarise_latency
+from modeldyno.units import format_fraction
 
 _SERVERS = {"http": "modeldyno.testing.null_server", "grpc": "modeldyno.testing.null_grpc_server"}
 FLOOR_RATE_PER_S = 500.0
@@ -37,12 +43,14 @@ STEPS_PER_S = (1_000, 2_000, 5_000, 10_000, 15_000, 20_000, 30_000, 40_000)
 TRIES = 3
 ON_TIME_NS = 1_000_000
 ON_TIME_SHARE = 0.999
+_NOTED_STOLEN = 0.005
 
 
 def doctor(
     *,
     floor: bool = True,
     protocols: Sequence[ProtocolName] = FLOOR_PROTOCOLS,
+    peaks: bool = False,
     progress: Progress | None = None,
     clock: Clock | None = None,
 ) -> Checkup:
@@ -51,8 +59,11 @@ def doctor(
     The floors are kept in the user's cache, and later runs on this machine are judged against them.
 
     Args:
-        floor: measure the instrument's floor, which takes about twenty seconds a protocol.
+        floor: measure the instrument's floor, which takes about twenty seconds a protocol, and how late a sender is,
+            which takes ten seconds.
         protocols: of these.
+        peaks: measure what the machine computes and moves at most, against which `profile` holds operators; it takes
+            some seconds, and is kept.
         progress: where to report how far it is.
         clock: the clock to measure with.
 
@@ -61,7 +72,11 @@ def doctor(
     """
     progress, clock = progress or Silent(), clock or SystemClock()
     environment = capture_environment()
+    before = ProcessorTime.read()
     measured = _measure_floors(protocols, progress, clock) if floor else []
+    lateness = _measure_lateness(environment, progress, clock) if floor else ()
+    stolen = stolen_fraction(before, ProcessorTime.read()) if floor else None
+    renewed = _renew_peaks(environment, progress, clock) if peaks else None
     for one in measured:
         kept = keep_floor(one, environment, clock.wall_time())
     if measured:
@@ -72,8 +87,22 @@ def doctor(
         environment=environment,
         runtimes=describe_runtimes(),
         floors=tuple(measured),
-        findings=tuple(findings(environment, measured[0] if measured else None)),
+        lateness=lateness,
+        stolen_fraction=stolen,
+        peaks=renewed,
+        findings=(*findings(environment, measured[0] if measured else None), *steal_findings(stolen, lateness)),
     )
+
+
+def _measure_lateness(environment: Environment, progress: Progress, clock: Clock) -> tuple[SenderLateness, ...]:
+    with tempfile.TemporaryDirectory(prefix="dyno-doctor-") as name:
+        return measure_lateness(Path(name), cores=environment.cores, progress=progress, clock=clock)
+
+
+def _renew_peaks(environment: Environment, progress: Progress, clock: Clock) -> Peaks:
+    """With one thread, with as many as there are cores, and the powers of two in between."""
+    threads = sorted({count for count, instances in thread_shapes(environment.cores) if instances == 1})
+    return peaks_of(environment, threads, renew=True, clock=clock, progress=progress)
 
 
 def _measure_floors(protocols: Sequence[ProtocolName], progress: Progress, clock: Clock) -> list[Floor]:
@@ -192,5 +221,36 @@ def findings(environment: Environment, floor: Floor | None) -> list[str]:
         found.append(
             f"the load generator is late by {late.value / 1e6:.1f} ms at p99 even against a server that does nothing: "
             "latencies below that cannot be told here"
+        )
+    return found
+
+
+def steal_findings(stolen: float | None, lateness: Sequence[SenderLateness]) -> list[str]:
+    """What the hypervisor takes, and whether a sender that stays awake is spared.
+
+    Args:
+        stolen: share of the processor time while the instrument was measured; None when it is not known.
+        lateness: of a sender that sleeps and of one that stays awake; empty when they are not known.
+    """
+    found = []
+    if stolen is not None and stolen > _NOTED_STOLEN:
+        found.append(
+            f"the hypervisor gave {format_fraction(stolen)} of this machine's processor time to others: whatever "
+            "runs here stalls for milliseconds now and then, and no program on it can tell; measure in turns "
+            "(dyno compare), believe no single p99, or take a machine with cores of its own"
+        )
+    shares = {one.awake: one.late_fraction for one in lateness}
+    asleep, awake = shares.get(False, 0.0), shares.get(True, 0.0)
+    if asleep > 1 - ON_TIME_SHARE and awake <= asleep / 2:
+        found.append(
+            f"a sender that sleeps between sends was over 1 ms late with {format_fraction(asleep)} of them, one that "
+            f"stays awake with {format_fraction(awake)}: where late sends spoil a run, keep it awake (--awake), which "
+            "takes a core"
+        )
+    elif asleep > 1 - ON_TIME_SHARE:
+        found.append(
+            f"a sender was over 1 ms late with {format_fraction(asleep)} of its sends, and with "
+            f"{format_fraction(awake)} when it stayed awake: --awake does not help here; free a core, or measure from "
+            "another machine"
         )
     return found

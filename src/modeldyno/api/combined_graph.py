@@ -46,7 +46,7 @@ def check_rule(kind: Kind, rule: JoinRule) -> None:
             if owner != kind and getattr(rule, option) != getattr(JoinRule(), option):
                 raise UsageError(
                     f"{option.removesuffix('s') if option == 'thresholds' else option} is a matter of {owner}s",
-                    why=f"a {kind} is combined",
+                    why=f"{'an' if kind == 'ensemble' else 'a'} {kind} is combined",
                     hint=f"leave it out, or: dyno combine {owner}",
                 )
 

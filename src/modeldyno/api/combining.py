@@ -15,8 +15,9 @@ from modeldyno.api.combined_quality import measured, measured_cascade
 from modeldyno.api.evaluation import quality_objectives
 from modeldyno.api.part_answers import Answering
 from modeldyno.api.pipeline_parts import Part, parts_at
-from modeldyno.api.pipeline_samples import samples_for
+from modeldyno.api.pipeline_samples import rows_for, samples_for
 from modeldyno.api.pipelines import open_member
+from modeldyno.api.threshold_check import check_thresholds
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.data.files import open_dataset
 from modeldyno.deployment.bundle import refuse_existing
@@ -77,8 +78,9 @@ def combine(  # noqa: PLR0913 - keyword-only, each an option of the verb
     """
     progress, clock, rule, place = progress or Silent(), clock or SystemClock(), rule or JoinRule(), Path(out)
     check_rule(kind, rule)
+    _check(name, data, label)
     refuse_existing(place, force=force)
-    objectives = quality_objectives(slo, has_reference=kind != "sequence")
+    objectives = quality_objectives(slo, has_reference=kind != "sequence", verb="combine")
     if objectives and data is None:
         raise UsageError("objectives are judged on labelled rows", hint="give them with --data FILE")
     parts = parts_at([Path(one) for one in bundles], takes_files=kind == "sequence")
@@ -99,6 +101,10 @@ def combine(  # noqa: PLR0913 - keyword-only, each an option of the verb
         dataset = None
         if data is not None:
             dataset = open_dataset(Path(data), combination.pipeline.signature, label=label)
+        if rule.thresholds and isinstance(graph, Cascade):
+            rows = rows_for(dataset, _first(parts), combination.pipeline.signature, seed=seed)
+            check_thresholds(graph, _signatures(parts), sessions, rows)
+        if dataset is not None:
             combination = _measured(
                 combination,
                 parts,
@@ -112,6 +118,17 @@ def combine(  # noqa: PLR0913 - keyword-only, each an option of the verb
         if any(one.verdict != "pass" for one in combination.verdicts):
             return combination
         return _written(combination, parts, dataset, sessions, place, force=force, seed=seed)
+
+
+def _check(name: str, data: Place | None, label: str | None) -> None:
+    if name and (not name.isprintable() or any(one.isspace() or one in "/\\?#%" for one in name)):
+        raise UsageError(
+            f"{name!r} cannot be the name of a model on a server",
+            why="it is part of the path of every request",
+            hint="use letters, digits, dots, dashes and underscores: --name digits-cascade",
+        )
+    if label is not None and data is None:
+        raise UsageError(f"there are no data with a column {label!r}", hint="give rows with --data FILE")
 
 
 def _stem(place: Path) -> str:
@@ -134,6 +151,11 @@ def _pipeline(name: str, graph: Node, parts: Sequence[Part], kind: Kind, created
 
 def _signatures(parts: Sequence[Part]) -> dict[str, Signature]:
     return {member: one for part in parts for member, one in part.signatures.items()}
+
+
+def _first(parts: Sequence[Part]) -> Path | None:
+    """The bundle of the first member, if the first part has one."""
+    return next(iter(parts[0].members.values()), None)
 
 
 def _opened(parts: Sequence[Part], stack: contextlib.ExitStack) -> dict[str, Session]:
@@ -195,7 +217,7 @@ def _written(
     seed: int,
 ) -> Combination:
     session = PipelineSession(plan_pipeline(combination.pipeline.graph, _signatures(parts)), sessions)
-    samples = samples_for(session, dataset, next(iter(parts[0].members.values()), None), seed=seed)
+    samples = samples_for(session, dataset, _first(parts), seed=seed)
     members = {member: path for part in parts for member, path in part.members.items()}
     written = write_pipeline(place, combination.pipeline, members=members, samples=samples, force=force)
     return msgspec.structs.replace(combination, out=str(place), pipeline=written)

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Literal
@@ -20,18 +21,18 @@ from modeldyno.api.observing import (
     server_processes,
     watch_server,
 )
-from modeldyno.api.questions.ask import Ask, Questions
+from modeldyno.api.questions.ask import MOST_DISTINCT, Ask
 from modeldyno.api.questions.table import questions_for
 from modeldyno.api.scenarios import check_samples, judged_scenario, scenario_load, unjudged
 from modeldyno.api.token_objectives import check_token_objectives
-from modeldyno.api.workloads import Shape, replay_of, sizes_of, workload_of
+from modeldyno.api.workloads import Shape, distinct_of, replay_of, sizes_of, workload_of
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.errors import ObjectiveError, OutputError, UsageError
 from modeldyno.loadgen.driver import LoadResult, run_load
 from modeldyno.loadgen.recorder import finish_run, start_run
 from modeldyno.loadgen.wiring import PreparedRequest, Wiring
 from modeldyno.machine.environment import capture_environment
-from modeldyno.policies.sending import sending_processes
+from modeldyno.policies.sending import check_awake, sending_processes
 from modeldyno.protocols import Progress, Silent
 from modeldyno.records.objective import Objective, parse_objectives
 from modeldyno.records.run import Run
@@ -94,10 +95,12 @@ def load(  # noqa: PLR0913 - keyword-only, each an option of the verb
     if scenario is not None:
         scenario, shape = scenario_load(scenario, shape, rate_per_s)
     ask = ask or Ask()
+    workload, replayed = _plan(url, rate_per_s, shape, trace)
+    ask = replace(ask, distinct=_distinct(ask, workload))
     questions = questions_for(url, ask)
     check_token_objectives(objectives, questions.protocol, ask.prompts)
     check_samples(scenario, questions)
-    workload, replayed = _plan(url, questions, rate_per_s, shape, trace)
+    workload = msgspec.structs.replace(workload, model=questions.model, protocol=questions.protocol)
     stamp = clock.wall_time().replace(":", "").replace("-", "").split("+")[0]
     directory = Path(out) if out is not None else Path("out") / f"{Path(questions.model).name}-{stamp}.run"
     if directory.exists() and any(directory.iterdir()):
@@ -125,16 +128,23 @@ def load(  # noqa: PLR0913 - keyword-only, each an option of the verb
     return run, directory
 
 
+def _distinct(ask: Ask, workload: Workload) -> int | None:
+    """How many unlike requests are to be prepared, enough for each of the sizes or kinds."""
+    wanted = distinct_of(workload, MOST_DISTINCT)
+    return None if wanted is None else wanted * max(len(sizes_of(workload)), len(ask.templates), len(ask.lengths))
+
+
 def _plan(
-    url: str, questions: Questions, rate_per_s: float | None, shape: Shape, trace: str | PathLike[str] | None
+    url: str, rate_per_s: float | None, shape: Shape, trace: str | PathLike[str] | None
 ) -> tuple[Workload, Arrivals | None]:
+    """The plan of a load whose model and protocol are not known yet, and the arrivals of a replay."""
     is_replay, is_closed = trace is not None or shape.arrivals == "replay", shape.concurrency > 0
     if is_replay and is_closed:
         raise UsageError("a closed loop replays no trace", why="its users send when they have their answer")
     if trace is not None:
         if rate_per_s is not None:
             raise UsageError("the rate of a replay is that of its trace", hint="change it with --speed or --scale")
-        return replay_of(url, questions.model, Path(trace), shape, protocol=questions.protocol)
+        return replay_of(url, "", Path(trace), shape)
     if is_closed and rate_per_s is not None:
         raise UsageError(
             "a load has either a rate or users",
@@ -143,7 +153,7 @@ def _plan(
         )
     if rate_per_s is None and not is_closed and not is_replay:
         raise UsageError("a load needs a rate", hint="--rate 500, or --concurrency 8 for a closed loop")
-    return workload_of(url, questions.model, rate_per_s or 0.0, shape, protocol=questions.protocol), None
+    return workload_of(url, "", rate_per_s or 0.0, shape), None
 
 
 def speed_objectives(slo: str) -> tuple[Objective, ...]:
@@ -182,6 +192,7 @@ def measure(  # noqa: PLR0913 - all but three are keyword-only
     Without `server_pids`, the processes that listen on the target's port are looked at, when it is on this machine.
     """
     environment = capture_environment()
+    check_awake(workload, environment.cores)
     beside = beside or Beside()
     server = server_processes(workload, server_pids)
     run = Run(
@@ -271,6 +282,7 @@ def concluded(
         server=run.server,
         answers=run.answers,
         tokens=tokens,
+        activity=run.activity,
     )
     state: Literal["interrupted", "complete"] = "interrupted" if interrupted else "complete"
     return msgspec.structs.replace(

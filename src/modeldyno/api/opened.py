@@ -24,6 +24,8 @@ class Terms:
     """Raises for a bundle that is not signed as it should be; None to take any."""
     bundle_key: Secret | None = None
     """Of encrypted ones."""
+    trust: bool = False
+    """Whether bundles that hold code may run it."""
     changes: BatchingChanges = field(default_factory=BatchingChanges)
     """To how a bundle says that requests wait and are batched."""
 
@@ -54,7 +56,7 @@ def open_single(directory: Path, *, terms: Terms, name: str | None = None, versi
         contents = stack.enter_context(
             Contents(directory, bundle, key=terms.bundle_key, in_memory=terms.vouch is not None)
         )
-        sessions = open_sessions(bundle, contents)
+        sessions = open_sessions(bundle, contents, trust=terms.trust)
         for session in sessions:
             stack.callback(session.close)
         samples = contents.samples()
@@ -67,7 +69,13 @@ def open_single(directory: Path, *, terms: Terms, name: str | None = None, versi
             sessions=sessions,
             deployment=deployment,
             digest=bundle.artifact.digest,
-            open_session=partial(reopen_session, bundle, contents),
+            open_session=partial(reopen_session, bundle, contents, trust=terms.trust),
             probe=inputs_of(samples.samples[0], bundle.signature) if samples.samples else None,
+            labels=_labels(bundle.origin.classes),
         )
         return OpenedBundle(served, label=bundle.deployment.label, close=stack.pop_all().close)
+
+
+def _labels(classes: tuple[int | str, ...]) -> tuple[str, ...]:
+    """None where the classes are called by their places."""
+    return () if classes == tuple(range(len(classes))) else tuple(map(str, classes))

@@ -5,17 +5,20 @@ from pathlib import Path
 import msgspec
 
 from modeldyno import __version__
-from modeldyno.api.answers import resolved_task
+from modeldyno.api.answers import answer_all, resolved_task
 from modeldyno.api.candidates import Maker
 from modeldyno.api.sessions import is_storable, values_of
 from modeldyno.clock import Clock
 from modeldyno.deployment.bundle import write_bundle
 from modeldyno.machine.environment import capture_environment
+from modeldyno.protocols import Session
 from modeldyno.records.artifact import Artifact
 from modeldyno.records.bundle import Bundle, Datasheet, Sample, Samples
 from modeldyno.records.deployment import Deployment
 
 SAMPLES = 4
+EXPECTED_ANSWERS = 10_000
+"""Of which a bundle keeps what it answered; as many lines of JSON are 50 kB."""
 RELATIVE_TOLERANCE = 1e-3
 ABSOLUTE_TOLERANCE = 1e-4
 """Wide enough for another processor's summation order in float32, narrow enough to catch an int8 file that
@@ -64,6 +67,7 @@ def _samples(maker: Maker, artifact: Artifact, deployment: Deployment) -> Sample
     session = maker.open(artifact, deployment.session)
     kept = []
     try:
+        answers = _expected_answers(maker, session)
         for row in range(min(SAMPLES, maker.dataset.rows)):
             inputs = maker.dataset.inputs(row, row + 1)
             outputs = session.run(inputs)
@@ -76,4 +80,22 @@ def _samples(maker: Maker, artifact: Artifact, deployment: Deployment) -> Sample
                 )
     finally:
         session.close()
-    return Samples(samples=tuple(kept), relative_tolerance=RELATIVE_TOLERANCE, absolute_tolerance=ABSOLUTE_TOLERANCE)
+    return Samples(
+        samples=tuple(kept),
+        relative_tolerance=RELATIVE_TOLERANCE,
+        absolute_tolerance=ABSOLUTE_TOLERANCE,
+        answers=answers,
+        rows_digest=maker.dataset.digest if answers else "",
+    )
+
+
+def _expected_answers(maker: Maker, session: Session) -> tuple[int | float | str, ...]:
+    """What the bundle answers to the first rows, as far as it is one label or value each."""
+    task = resolved_task(maker.model.task, maker.dataset.labels)
+    if not maker.is_real_data or task not in ("classification", "regression"):
+        return ()
+    rows = min(maker.dataset.rows, EXPECTED_ANSWERS)
+    found = answer_all(
+        session, maker.dataset, task=task, classes=maker.model.classes, progress=maker.progress, rows=rows
+    )
+    return tuple(found.tolist()) if found.ndim == 1 else ()

@@ -39,6 +39,14 @@ def samples_for(session: Session, dataset: Dataset | None, bundle: Path | None, 
     return Samples(samples=tuple(kept), relative_tolerance=RELATIVE_TOLERANCE, absolute_tolerance=ABSOLUTE_TOLERANCE)
 
 
+def rows_for(dataset: Dataset | None, bundle: Path | None, signature: Signature, *, seed: int) -> list[Tensors]:
+    """A few requests, whatever they are answered; arguments as for `samples_for`."""
+    if dataset is not None:
+        together = min(_LOOKED_AT, dataset.rows) if signature.has_batch_dimension else 1
+        return [dataset.inputs(0, together)]
+    return _stored(bundle, signature) or _made(signature, seed)
+
+
 def _answer(session: Session, inputs: Tensors) -> Tensors | None:
     try:
         return session.run(inputs)

@@ -65,6 +65,7 @@ def _terms_of(member: str, pipeline: Pipeline, terms: Terms) -> Terms:
     return Terms(
         vouch=None if terms.vouch is None else vouch_of_member(pipeline, member),
         bundle_key=terms.bundle_key,
+        trust=terms.trust,
         changes=msgspec.structs.replace(terms.changes, timeout_ns=None),
     )
 

@@ -1,102 +1,69 @@
-"""What is made of a model before a search: an ordered table of recipes, artifact in, artifact out."""
+"""What is made of a model: an ordered table of recipes, artifact in, artifact out."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 
 import msgspec
 
-from modeldyno.api.artifacts import ORIGINAL
-from modeldyno.children import ChildLimits
-from modeldyno.compression.dynamic_int8 import compress_dynamic_int8
-from modeldyno.errors import DynoError
-from modeldyno.models.conversion import convert_to_onnx
-from modeldyno.protocols import Dataset, Progress
-from modeldyno.records.artifact import Artifact, Model
-from modeldyno.records.search import Refusal, RefusalStage
+from modeldyno.api.onnx_recipes import ONNX_RECIPES
+from modeldyno.api.openvino_recipes import OPENVINO_RECIPES
+from modeldyno.api.recipe import Recipe, Situation
+from modeldyno.errors import DynoError, UsageError
+from modeldyno.protocols import Progress
+from modeldyno.records.artifact import Artifact
+from modeldyno.records.search import Refusal
 
-LIMITS = ChildLimits(timeout_ns=120_000_000_000, memory_bytes=8 * 2**30)
-"""Of each recipe."""
-ONNX_FP32 = "onnx-fp32"
+RECIPES: tuple[Recipe, ...] = (*ONNX_RECIPES, *OPENVINO_RECIPES)
+"""What a search tries, in that order: a recipe comes after those it may start from."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """What recipes may look at."""
+def recipes_for(names: Sequence[str]) -> tuple[Recipe, ...]:
+    """Recipes by their names, and those that they start from, in the order in which they are followed.
 
-    model: Model
-    dataset: Dataset
-    """Rows for calibration among them; made-up ones when there are no others."""
-    folder: Path
-    """Where artifacts are written."""
-    cpu_flags: tuple[str, ...]
-    """Of the machine that will serve."""
-    trust: bool
-    """Whether the user vouches for the model."""
-
-
-class Recipe(NamedTuple):
-    """One way of making an artifact."""
-
-    name: str
-    """Of the artifact."""
-    stage: RefusalStage
-    parents: tuple[str, ...]
-    """Names of artifacts it may start from; the first that is there and that it concerns is taken."""
-    concerns: Callable[[Situation, Artifact], bool]
-    """Whether it makes sense for such a parent at all; else it is left out without a word."""
-    make: Callable[[Situation, Artifact, Path], Artifact]
-    """Given the parent and a path without an ending; raises a `DynoError` that says why it cannot."""
-
-
-def _is_sklearn(_situation: Situation, parent: Artifact) -> bool:
-    return parent.format == "sklearn"
-
-
-def _is_plain_onnx(_situation: Situation, parent: Artifact) -> bool:
-    return parent.format == "onnx" and parent.precision in ("fp32", "mixed")
-
-
-def _to_onnx(situation: Situation, _parent: Artifact, place: Path) -> Artifact:
-    return convert_to_onnx(
-        situation.model,
-        place.with_suffix(".onnx"),
-        trust=situation.trust,
-        timeout_ns=LIMITS.timeout_ns,
-        memory_bytes=LIMITS.memory_bytes,
-    )
-
-
-def _dynamic_int8(situation: Situation, parent: Artifact, place: Path) -> Artifact:
-    return compress_dynamic_int8(
-        parent,
-        place.with_suffix(".onnx"),
-        cpu_flags=situation.cpu_flags,
-        timeout_ns=LIMITS.timeout_ns,
-        memory_bytes=LIMITS.memory_bytes,
-    )
-
-
-RECIPES: tuple[Recipe, ...] = (
-    Recipe(ONNX_FP32, "convert", (ORIGINAL,), _is_sklearn, _to_onnx),
-    Recipe("onnx-int8-dynamic", "compress", (ONNX_FP32, ORIGINAL), _is_plain_onnx, _dynamic_int8),
-)
-"""In the order in which they are tried: a recipe comes after those it may start from."""
+    Raises:
+        UsageError: there is no recipe of such a name.
+    """
+    by_name = {recipe.name: recipe for recipe in RECIPES}
+    wanted: set[str] = set()
+    left = list(names)
+    while left:
+        name = left.pop()
+        if name not in by_name:
+            near = get_close_matches(name, by_name, n=1)
+            hint = f"did you mean {near[0]}?" if near else "see: dyno compress --list"
+            raise UsageError(f"there is no recipe {name!r}", hint=hint)
+        if name not in wanted:
+            wanted.add(name)
+            left += [one for one in (*by_name[name].parents, *by_name[name].after) if one in by_name]
+    return tuple(recipe for recipe in RECIPES if recipe.name in wanted)
 
 
 def make_artifacts(
-    original: Artifact, situation: Situation, *, progress: Progress
+    original: Artifact,
+    situation: Situation,
+    recipes: Sequence[Recipe] | None = None,
+    *,
+    progress: Progress,
+    is_time_up: Callable[[], bool],
 ) -> tuple[list[Artifact], list[Refusal]]:
-    """Every artifact that could be made, the original not among them; and those that could not, with the reason."""
+    """Every artifact that could be made, the original not among them; and those that could not, with the reason.
+
+    When `is_time_up`, nothing more is compressed; what is only converted still is, for it is the best of the rest.
+    A recipe that does not concern the model is left out without a word, unless it was asked for by its name.
+    """
     there = {original.name: original}
     made: list[Artifact] = []
     refused: list[Refusal] = []
     situation.folder.mkdir(parents=True, exist_ok=True)
-    for recipe in RECIPES:
+    for recipe in RECIPES if recipes is None else recipes:
         parents = (there[name] for name in recipe.parents if name in there)
         parent = next((one for one in parents if recipe.concerns(situation, one)), None)
         if parent is None:
+            if recipe.name in situation.asked:
+                refused.append(Refusal(name=recipe.name, stage=recipe.stage, reason=f"it needs {recipe.needs}"))
+            continue
+        if recipe.stage == "compress" and is_time_up():
+            refused.append(Refusal(name=recipe.name, stage=recipe.stage, reason="its share of the budget was spent"))
             continue
         progress.start(f"making {recipe.name}")
         try:

@@ -29,6 +29,7 @@ def serve(  # noqa: PLR0913 - each is a matter of its own, and all but the first
     protection: ProtectionSettings | None = None,
     trusted_key: Place | None = None,
     bundle_key: Secret | None = None,
+    trust: bool = False,
     changes: BatchingChanges | None = None,
     on_ready: Callable[[Urls, Sequence[ServedBundle]], None] = lambda _urls, _bundles: None,
     clock: Clock | None = None,
@@ -46,6 +47,7 @@ def serve(  # noqa: PLR0913 - each is a matter of its own, and all but the first
         protection: keys and audit log; by default everybody who reaches the port gets in, and nothing is written.
         trusted_key: PEM file with an Ed25519 public key; only bundles signed for it are served.
         bundle_key: of encrypted bundles.
+        trust: whether bundles that hold code (Python files, TorchScript) may run it, those loaded later among them.
         changes: to how the bundles say that requests wait and are batched. Padding is switched on only where it
             leaves the answers to the bundle's samples as they are; else that is logged.
         on_ready: called once requests are answered: with the base URL of each door (`main`, and `grpc`, `admin`,
@@ -72,6 +74,7 @@ def serve(  # noqa: PLR0913 - each is a matter of its own, and all but the first
         terms=Terms(
             vouch=None if trusted_key is None else vouch_of(Path(trusted_key)),
             bundle_key=bundle_key,
+            trust=trust,
             changes=changes or BatchingChanges(),
         ),
     )
@@ -91,6 +94,7 @@ def serve(  # noqa: PLR0913 - each is a matter of its own, and all but the first
             settings=settings,
             protection=protection,
             trusted_key=None if trusted_key is None else str(trusted_key),
+            trust=trust,
             changes=changes or BatchingChanges(),
         )
         return serve_with_workers(offer, bundle_key=bundle_key, on_ready=on_ready, clock=clock)

@@ -13,6 +13,7 @@ from modeldyno.deployment.contents import Contents
 from modeldyno.errors import InputError
 from modeldyno.policies.padding import check_padding
 from modeldyno.protocols import Session
+from modeldyno.quality.closeness import are_close
 from modeldyno.records.bundle import Bundle, Sample, Samples
 from modeldyno.records.deployment import Deployment
 from modeldyno.records.signature import DATATYPES, Signature, TensorSpec
@@ -117,20 +118,15 @@ def check_samples(session: Session, samples: Samples, *, source: str) -> None:
 def _differing_output(session: Session, sample: Sample, samples: Samples) -> str | None:
     outputs = session.run(inputs_of(sample, session.signature))
     for spec in session.signature.outputs:
-        if not _is_close(tensor_of(sample.outputs[spec.name], spec), outputs[spec.name], samples):
+        expected = tensor_of(sample.outputs[spec.name], spec)
+        if not are_close(
+            expected,
+            outputs[spec.name],
+            relative=samples.relative_tolerance,
+            absolute=samples.absolute_tolerance,
+        ):
             return spec.name
     return None
-
-
-def _is_close(expected: NDArray[np.generic], actual: NDArray[np.generic], samples: Samples) -> bool:
-    if expected.shape != actual.shape:
-        return False
-    expected, actual = as_numbers(expected), as_numbers(actual)
-    if expected.dtype.kind == "f":
-        return np.allclose(
-            expected, actual, rtol=samples.relative_tolerance, atol=samples.absolute_tolerance, equal_nan=True
-        )
-    return bool(np.array_equal(expected, actual))
 
 
 def inputs_of(sample: Sample, signature: Signature) -> dict[str, NDArray[np.generic]]:

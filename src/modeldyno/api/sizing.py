@@ -252,6 +252,7 @@ def _fingerprint(record: Capacity, prepared: Prepared, shape: Shape) -> str:
                 shape.timeout_ns,
                 shape.connections,
                 shape.workers,
+                *(("awake",) if shape.awake else ()),
                 shape.seed,
                 _machine(record.environment),
             ]

@@ -10,8 +10,10 @@ from modeldyno import __version__
 from modeldyno.api.answers import resolved_task
 from modeldyno.api.candidates import Maker
 from modeldyno.api.packing import pack
+from modeldyno.api.repetition import Traffic, traffic_of
 from modeldyno.api.reporting import SEARCH, page_of
 from modeldyno.api.token_objectives import refuse_token_objectives
+from modeldyno.api.workloads import check_repeats
 from modeldyno.api.workshop import RealWorkshop
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.data.files import open_dataset
@@ -25,14 +27,17 @@ from modeldyno.quality.judge import labels_needed
 from modeldyno.quality.labels import note_unseen_labels
 from modeldyno.records.artifact import Model, Task
 from modeldyno.records.bundle import Datasheet
-from modeldyno.records.environment import Environment
 from modeldyno.records.files import digest_bytes, digest_file, read_record, write_atomically, write_record
 from modeldyno.records.objective import Objective, parse_objectives
 from modeldyno.records.search import Search
+from modeldyno.records.workload import Repeats
+from modeldyno.search.caching import without_cache
 from modeldyno.search.search import run_search
 from modeldyno.seeds import DEFAULT_SEED
 
 SYNTHETIC_ROWS = 512
+MAKING_SHARE = 0.3
+"""Of the budget: after that nothing more is compressed."""
 DEFAULT_QUALITY = "flip_rate<=1%"
 """Asked when the user says nothing about quality: a speed-up that changes answers is never recommended unseen."""
 
@@ -50,6 +55,7 @@ def tune(  # noqa: PLR0913 - keyword-only, each an option of the verb
     force: bool = False,
     task: Task | None = None,
     seed: int = DEFAULT_SEED,
+    repeats: Repeats | None = None,
     progress: Progress | None = None,
     clock: Clock | None = None,
 ) -> Search:
@@ -70,6 +76,8 @@ def tune(  # noqa: PLR0913 - keyword-only, each an option of the verb
         force: replace an existing bundle.
         task: what the model does, when its file does not say.
         seed: of resampling, arrivals and made-up inputs.
+        repeats: how many requests ask what was asked before; None: as many as rows of the data repeat others. Where
+            some do, finalists are proven with and without a cache of answers.
         progress: where to report how far it is.
         clock: the clock to measure with.
 
@@ -79,13 +87,14 @@ def tune(  # noqa: PLR0913 - keyword-only, each an option of the verb
     progress, clock, target = progress or Silent(), clock or SystemClock(), Path(out)
     if budget_ns <= 0:
         raise UsageError("the budget must be above zero", hint="for example --budget 90s")
+    check_repeats(repeats)
     objectives = _objectives(slo)
     examined = examine(Path(model), trust=trust, task=task)
     bundle_path = target / f"{examined.name}.bundle"
     dataset = _dataset(examined, data, label, objectives, seed)
-    environment = capture_environment()
-    work = target / f"{examined.name}.tune"
-    fresh = _fresh(examined, dataset, data, objectives, environment, rate_per_s, budget_ns, clock)
+    work, started_ns = target / f"{examined.name}.tune", clock.now_ns()
+    traffic = traffic_of(repeats, dataset, examined.signature, is_real_data=data is not None, seed=seed)
+    fresh = _fresh(examined, dataset, data, objectives, rate_per_s, budget_ns, traffic, clock)
     search = _taken_over(work, fresh, progress)
     refuse_existing(bundle_path, force=force or search.resumed)
     maker = Maker(
@@ -97,6 +106,7 @@ def tune(  # noqa: PLR0913 - keyword-only, each an option of the verb
         trust=trust,
         seed=seed,
         progress=progress,
+        is_time_up=lambda: clock.now_ns() > started_ns + MAKING_SHARE * budget_ns,
     )
     workshop = RealWorkshop(
         maker=maker,
@@ -105,6 +115,7 @@ def tune(  # noqa: PLR0913 - keyword-only, each an option of the verb
         rate_per_s=rate_per_s,
         clock=clock,
         artifacts={one.artifact.name: one.artifact for one in search.assessed},
+        repeats=traffic.repeats,
     )
 
     def save(search: Search) -> None:
@@ -144,11 +155,12 @@ def _fresh(
     dataset: Dataset,
     data: str | PathLike[str] | None,
     objectives: tuple[Objective, ...],
-    environment: Environment,
     rate_per_s: float,
     budget_ns: int,
+    traffic: Traffic,
     clock: Clock,
 ) -> Search:
+    environment = capture_environment()
     decides: list[Any] = [
         model.digest,
         dataset.digest,
@@ -157,6 +169,7 @@ def _fresh(
         environment.cpu_model,
         environment.cores,
         environment.libraries,
+        traffic.repeats,
     ]
     return Search(
         tool_version=__version__,
@@ -172,6 +185,9 @@ def _fresh(
         labelled=dataset.labels is not None,
         objectives=objectives,
         rate_per_s=rate_per_s,
+        repeats=traffic.repeats,
+        repeats_from=traffic.repeats_from,
+        cache=traffic.cache,
     )
 
 
@@ -228,7 +244,8 @@ def _datasheet(search: Search, clock: Clock) -> Datasheet:
     assert search.winner is not None  # noqa: S101 - only called for a search with a winner
     assessed = next(one for one in search.assessed if one.artifact.name == search.winner.artifact)
     finalist = next((one for one in search.finalists if one.deployment == search.winner), None)
-    point = next((one for one in search.points if one.deployment == search.winner), None)
+    plain = without_cache(search.winner)
+    point = next((one for one in search.points if one.deployment == plain), None)
     return Datasheet(
         tool_version=__version__,
         created_at=clock.wall_time(),

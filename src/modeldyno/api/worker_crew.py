@@ -41,6 +41,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     settings: ServerSettings
     protection: ProtectionSettings
     trusted_key: str | None
+    trust: bool
     changes: BatchingChanges
 
 

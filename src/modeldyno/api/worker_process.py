@@ -94,7 +94,7 @@ def work(assignment: Assignment, end: socket.socket, *, bundle_key: Secret | Non
 
 def _terms(offer: Offer, bundle_key: Secret | None) -> Terms:
     vouch = None if offer.trusted_key is None else vouch_of(Path(offer.trusted_key))
-    return Terms(vouch=vouch, bundle_key=bundle_key, changes=offer.changes)
+    return Terms(vouch=vouch, bundle_key=bundle_key, trust=offer.trust, changes=offer.changes)
 
 
 def main() -> None:

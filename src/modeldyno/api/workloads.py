@@ -10,10 +10,11 @@ import numpy as np
 from modeldyno.errors import UsageError
 from modeldyno.loadgen.trace import read_trace
 from modeldyno.records.prompting import Prompting
-from modeldyno.records.workload import ArrivalName, KindShare, ProtocolName, RowShare, TraceSource, Workload
+from modeldyno.records.workload import ArrivalName, KindShare, ProtocolName, Repeats, RowShare, TraceSource, Workload
 from modeldyno.seeds import DEFAULT_SEED
 from modeldyno.traffic.mix import mix_of
 from modeldyno.traffic.profiles import PROFILES, mean_rate_per_s
+from modeldyno.traffic.repeats import questions_needed
 from modeldyno.traffic.replay import Arrivals, replay
 
 WARMUP_NS = 1_000_000_000
@@ -49,6 +50,10 @@ class Shape:
     speed: float = 1.0
     """`replay`: see `TraceSource`."""
     scale: float = 1.0
+    awake: bool = False
+    """The sending processes do not sleep between sends: see `Workload`."""
+    repeats: Repeats | None = None
+    """How many requests ask what was asked before; None: see `Workload`."""
 
 
 def workload_of(
@@ -122,7 +127,16 @@ def replay_of(
     arrivals = replay(recorded, speed=shape.speed, scale=shape.scale, seed=shape.seed)
     warmup = int(np.searchsorted(arrivals.moments_ns, shape.warmup_ns)) if shape.warmup_ns else 0
     end = len(arrivals.moments_ns) if shape.requests is None else warmup + shape.requests
-    arrivals = Arrivals(arrivals.moments_ns[:end], None if arrivals.rows is None else arrivals.rows[:end])
+    if arrivals.questions is not None and shape.repeats is not None:
+        raise UsageError(
+            f"the trace {trace} names the question of each request, so that it says itself how many repeat",
+            hint="leave out --repeats",
+        )
+    arrivals = Arrivals(
+        arrivals.moments_ns[:end],
+        None if arrivals.rows is None else arrivals.rows[:end],
+        None if arrivals.questions is None else arrivals.questions[:end],
+    )
     measured = arrivals.moments_ns[warmup:]
     span_ns = int(measured[-1] - measured[0]) if len(measured) > 1 else 0
     if not span_ns:
@@ -134,7 +148,13 @@ def replay_of(
     plan = msgspec.structs.replace(
         plan,
         arrivals="replay",
-        trace=TraceSource(path=str(trace), digest=digest, speed=shape.speed, scale=shape.scale),
+        trace=TraceSource(
+            path=str(trace),
+            digest=digest,
+            speed=shape.speed,
+            scale=shape.scale,
+            questions=None if arrivals.questions is None else len(np.unique(arrivals.questions)),
+        ),
         rate_per_s=1e9 * (len(measured) - 1) / span_ns,
         requests=len(measured),
         warmup_requests=warmup,
@@ -163,6 +183,8 @@ def _plain(url: str, model: str, shape: Shape, protocol: ProtocolName) -> Worklo
         seed=shape.seed,
         burstiness=shape.burstiness,
         row_mix=shape.row_mix if len(shape.row_mix) > 1 else (),
+        awake=shape.awake,
+        repeats=shape.repeats,
     )
 
 
@@ -179,12 +201,49 @@ def _check(shape: Shape) -> None:
         raise UsageError(f"a load of {shape.requests} requests holds no request", hint="raise --requests")
     if shape.steps < 2:
         raise UsageError(f"stairs have at least 2 steps, not {shape.steps}")
+    check_repeats(shape.repeats)
     factors = {"burstiness": shape.burstiness, "speed": shape.speed, "scale": shape.scale}
     if shape.from_per_s is not None:
         factors["the rate to begin with"] = shape.from_per_s
     for name, factor in factors.items():
         if not 0 < factor < math.inf:
             raise UsageError(f"{name} must be a number above 0, not {factor:g}")
+
+
+def check_repeats(repeats: Repeats | None) -> None:
+    """Refuse repeats that cannot be.
+
+    Raises:
+        UsageError: a share of 1 or more, an empty pool, or no popularity.
+    """
+    if repeats is None:
+        return
+    if not 0 <= repeats.share < 1:
+        raise UsageError(
+            f"a share of {repeats.share:g} of the requests cannot ask what was asked before",
+            why="the first request of a load asks something new",
+            hint="for example --repeats 30%",
+        )
+    if repeats.pool < 1:
+        raise UsageError(
+            f"nothing can be asked again from a pool of {repeats.pool} questions", hint="--repeat-pool 1000"
+        )
+    if not 0 <= repeats.exponent < math.inf:
+        raise UsageError(
+            f"a popularity with the exponent {repeats.exponent:g}",
+            why="it is 0 where all questions of the pool are equally popular, and about 1 by Zipf's law",
+            hint="--repeat-exponent 1",
+        )
+
+
+def distinct_of(workload: Workload, most: int) -> int | None:
+    """How many different requests a load wants of each size, at most `most`; None where it does not say."""
+    planned = workload.warmup_requests + workload.requests
+    if workload.trace is not None and workload.trace.questions is not None:
+        return min(most, workload.trace.questions)
+    if workload.repeats is None:
+        return None
+    return most if workload.is_closed else min(most, questions_needed(workload.repeats, planned))
 
 
 def sizes_of(workload: Workload) -> tuple[int, ...]:

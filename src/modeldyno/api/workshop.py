@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from modeldyno.api.artifacts import usual_runtime
 from modeldyno.api.candidates import Maker
 from modeldyno.api.choices import RUNTIMES_OF, runtime_named
 from modeldyno.api.lanes import batch_of, open_lanes
 from modeldyno.api.packing import pack
-from modeldyno.api.proof import proof_directory, prove_bundle, slug
-from modeldyno.api.questions.v2 import v2_requests
+from modeldyno.api.proof import proof_directory, proof_requests, prove_bundle, slug
 from modeldyno.api.workloads import Shape, workload_of
 from modeldyno.bench.lanes import Lanes
 from modeldyno.bench.race import Entrant, rules_for, run_race
@@ -23,6 +24,7 @@ from modeldyno.records.deployment import Deployment
 from modeldyno.records.objective import Objective
 from modeldyno.records.search import Assessed, Finalist, Refusal
 from modeldyno.records.speed import SpeedPoint
+from modeldyno.records.workload import Repeats
 from modeldyno.search.space import deployments, reference_deployment
 
 
@@ -45,6 +47,8 @@ class RealWorkshop:
     rate_per_s: float
     clock: Clock
     artifacts: dict[str, Artifact]
+    repeats: Repeats | None = None
+    """How the load of every proof repeats itself."""
 
     def make_artifacts(self) -> tuple[list[Assessed], list[Refusal]]:
         """See `tune.search.Workshop`."""
@@ -99,27 +103,31 @@ class RealWorkshop:
         key = (deployment.artifact, deployment.runtime, deployment.session.threads, deployment.instances)
         if key not in lanes:
             artifact = self.artifacts[deployment.artifact]
-            runtime = runtime_named(deployment.runtime, trust=self.maker.trust)
+            runtime = runtime_named(deployment.runtime, trust=self.maker.trust, entry=artifact.entry)
             lanes[key] = open_lanes(runtime, artifact, deployment, clock=self.clock)
         batch = batch_of(self.dataset, deployment.batching.max_rows)
         return Entrant(deployment=deployment, lanes=lanes[key], batch=batch)
 
-    def prove(self, point: SpeedPoint, *, duration_ns: int) -> Finalist:
+    def prove(self, point: SpeedPoint, deployment: Deployment, *, duration_ns: int) -> Finalist:
         """See `tune.search.Workshop`."""
-        work = self.maker.work
-        bundle = work / "bundles" / slug(point.deployment)
-        self.pack(point.deployment, bundle)
-        shape = Shape(duration_ns=duration_ns, seed=self.maker.seed)
+        work, model = self.maker.work, self.maker.model
+        bundle = work / "bundles" / slug(deployment)
+        self.pack(deployment, bundle)
+        shape = Shape(duration_ns=duration_ns, seed=self.maker.seed, repeats=self.repeats)
+        plan = workload_of("http://127.0.0.1", model.name, self.rate_per_s, shape)
+        requests, marked_after = proof_requests(plan, self.dataset, model.signature)
         proof = prove_bundle(
             bundle,
-            v2_requests(self.maker.model.name, self.dataset, self.maker.model.signature, 1),
+            requests,
             [one for one in self.objectives if not one.is_about_quality and one.metric != "size"],
-            workload_at=lambda url: workload_of(url, self.maker.model.name, self.rate_per_s, shape),
-            directory=proof_directory(work, point.deployment),
+            workload_at=lambda url: msgspec.structs.replace(plan, url=url),
+            directory=proof_directory(work, deployment),
             progress=self.maker.progress,
             clock=self.clock,
+            trust=self.maker.trust,
         )
-        return Finalist(deployment=point.deployment, speed=point, proof=proof)
+        proof = msgspec.structs.replace(proof, marked_after=marked_after)
+        return Finalist(deployment=deployment, speed=point, proof=proof)
 
     def pack(self, deployment: Deployment, directory: Path) -> None:
         """Write an unproven bundle of a deployment, for a proof."""

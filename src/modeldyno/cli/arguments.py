@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 BEARER_VARIABLE = "DYNO_BEARER"
 
 
-def add_model(parser: argparse.ArgumentParser, help_text: str = "model file: .skops, .onnx, .joblib, .pkl") -> None:
+def add_model(parser: argparse.ArgumentParser, help_text: str = "model file or directory") -> None:
     """The model, and whether its file may run code."""
     parser.add_argument("model", metavar="MODEL", help=help_text)
     add_trust(parser)
@@ -29,13 +29,18 @@ def add_model(parser: argparse.ArgumentParser, help_text: str = "model file: .sk
 def add_trust(parser: argparse.ArgumentParser) -> None:
     """Whether files that run code when loaded are allowed."""
     parser.add_argument(
-        "--trust", action="store_true", help="load files that can run code (pickle, joblib, unknown skops types)"
+        "--trust", action="store_true", help="load what can run code (pickle, Python files, TorchScript)"
     )
 
 
 def add_data(parser: argparse._ActionsContainer, *, required: bool = False) -> None:
     """The rows and their labels."""
-    parser.add_argument("--data", metavar="FILE", required=required, help="rows: .npz, .npy, .csv, .parquet, .jsonl")
+    parser.add_argument(
+        "--data",
+        metavar="FILE",
+        required=required,
+        help="rows: .npz, .npy, .csv, .parquet, .jsonl, a folder of images or of save_to_disk, a data document (.json)",
+    )
     parser.add_argument(
         "--label", metavar="NAME", help="column or array with the labels (default: label, target, y, ...)"
     )

@@ -30,16 +30,11 @@ def add_caching(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--cache-redis-limit",
         type=typed(parse_duration_ns),
-        default="20ms",
         metavar="TIME",
         help="how long a request waits for Redis before it is computed (20ms)",
     )
-    group.add_argument(
-        "--cache-redis-namespace", default="modeldyno", metavar="NAME", help="what all keys begin with (modeldyno)"
-    )
-    group.add_argument(
-        "--cache-redis-ca", default="", metavar="FILE", help="PEM file with who signed the certificate of Redis"
-    )
+    group.add_argument("--cache-redis-namespace", metavar="NAME", help="what all keys begin with (modeldyno)")
+    group.add_argument("--cache-redis-ca", metavar="FILE", help="PEM file with who signed the certificate of Redis")
 
 
 def redis_of(arguments: argparse.Namespace) -> "RedisCache | None":
@@ -50,14 +45,16 @@ def redis_of(arguments: argparse.Namespace) -> "RedisCache | None":
     """
     from modeldyno.records.server import RedisCache
 
+    limit_ns, namespace = arguments.cache_redis_limit, arguments.cache_redis_namespace
     if arguments.cache_redis is None:
-        if arguments.cache_redis_ca:
-            raise UsageError("--cache-redis-ca means nothing without Redis", hint="--cache-redis rediss://HOST")
+        _refuse_orphans(arguments)
         return None
     parts, port = _split(arguments.cache_redis)
     if arguments.cache_redis_ca and parts.scheme != "rediss":
         raise UsageError("--cache-redis-ca means nothing without TLS", hint="--cache-redis rediss://HOST")
-    if arguments.cache_redis_limit < 1_000_000:
+    if namespace is not None and not namespace.strip():
+        raise UsageError("keys in Redis cannot begin with nothing", hint="for example --cache-redis-namespace shop")
+    if limit_ns is not None and limit_ns < 1_000_000:
         raise UsageError("Redis is to answer in less than 1 ms", hint="for example --cache-redis-limit 20ms")
     if parts.password:
         os.environ[PASSWORD_VARIABLE] = unquote(parts.password)
@@ -68,10 +65,16 @@ def redis_of(arguments: argparse.Namespace) -> "RedisCache | None":
         user=unquote(parts.username or ""),
         password_variable=PASSWORD_VARIABLE,
         tls=parts.scheme == "rediss",
-        authorities=arguments.cache_redis_ca,
-        namespace=arguments.cache_redis_namespace,
-        limit_ns=arguments.cache_redis_limit,
+        authorities=arguments.cache_redis_ca or "",
+        namespace="modeldyno" if namespace is None else namespace,
+        limit_ns=20_000_000 if limit_ns is None else limit_ns,
     )
+
+
+def _refuse_orphans(arguments: argparse.Namespace) -> None:
+    for name in ("limit", "namespace", "ca"):
+        if getattr(arguments, f"cache_redis_{name}") is not None:
+            raise UsageError(f"--cache-redis-{name} means nothing without Redis", hint="--cache-redis redis://HOST")
 
 
 def _split(url: str) -> tuple[SplitResult, int]:

@@ -2,12 +2,13 @@
 
 import argparse
 import os
+import re
 import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from modeldyno import __version__
 from modeldyno.cli.terminal import Terminal
@@ -35,6 +36,12 @@ class Command(Protocol):
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # A negative duration (`-5s`) is a value, as argparse finds of a negative number alone: it is then refused with
+        # its reason, and not as an option that nobody knows.
+        self._negative_number_matcher = re.compile(r"^-\.?\d")
+
     def error(self, message: str) -> None:  # type: ignore[override]
         raise UsageError(message, hint=f"{self.prog} --help")
 

@@ -10,8 +10,10 @@ from importlib import import_module
 VERBS = {
     "inspect": ("inspection", "what a model file is: format, inputs and outputs, task, size"),
     "evaluate": ("evaluation", "how right a model or bundle answers, with intervals, against labelled data"),
-    "profile": ("profiling", "in-process inference speed for batch sizes and thread counts"),
+    "prepare": ("preparing", "scales, categories, components and terms, learnt from training data"),
+    "profile": ("profiling", "in-process speed, where a call's time and memory go, and how far from the limit"),
     "tune": ("tuning", "find, prove and bundle the fastest deployment that keeps the quality"),
+    "fuse": ("fusing", "operations put into the graph of an ONNX model, checked and measured"),
     "combine": ("combining", "several bundles as one: a sequence, an ensemble or a cascade"),
     "serve": ("serving", "serve a bundle over the Open Inference Protocol"),
     "seal": ("sealing", "a bundle signed, encrypted, or both"),

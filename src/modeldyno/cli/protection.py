@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from modeldyno.secret import Secret
 
 BUNDLE_KEY_VARIABLE = "DYNO_BUNDLE_KEY"
+_SMALLEST_AUDIT_BYTES = 10_000
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
@@ -30,19 +31,17 @@ def add_protection(parser: argparse.ArgumentParser) -> None:
         "--admin-port", type=int, metavar="N", help="answer load, unload, logging and tracing there (default: nowhere)"
     )
     access.add_argument("--admin-grpc-port", type=int, metavar="N", help="answer the same there over gRPC (nowhere)")
-    access.add_argument("--admin-host", default="127.0.0.1", metavar="HOST", help="address of both (127.0.0.1)")
+    access.add_argument("--admin-host", metavar="HOST", help="address of both (127.0.0.1)")
     audit = parser.add_argument_group("audit")
     audit.add_argument("--audit", metavar="FILE", help="write down who asked for what, never what was in it")
     audit.add_argument(
         "--audit-on-failure",
         choices=("refuse", "continue"),
-        default="refuse",
         help="while it cannot be written: refuse requests, or continue without (refuse)",
     )
     audit.add_argument(
         "--audit-rotate",
         type=typed(parse_size_bytes),
-        default="100MB",
         metavar="SIZE",
         help="size at which another file begins (100MB)",
     )
@@ -51,6 +50,9 @@ def add_protection(parser: argparse.ArgumentParser) -> None:
         "--trusted-key", metavar="FILE", help="PEM file with a public key: serve only a bundle signed for it"
     )
     add_bundle_key(bundle, "of an encrypted bundle")
+    bundle.add_argument(
+        "--trust", action="store_true", help="let bundles run the code they hold (Python files, TorchScript)"
+    )
 
 
 def add_bundle_key(parser: argparse._ActionsContainer, purpose: str) -> None:
@@ -101,15 +103,41 @@ def tls_of(arguments: argparse.Namespace) -> "TlsFiles | None":
 
 
 def protection_of(arguments: argparse.Namespace) -> "ProtectionSettings":
-    """Keys and audit."""
+    """Keys and audit.
+
+    Raises:
+        UsageError: something is said of an audit log, and there is none; or its files would be too small.
+    """
     from modeldyno.records.server import ProtectionSettings
 
+    rotate_bytes, on_failure = arguments.audit_rotate, arguments.audit_on_failure
+    for option, value in (("--audit-rotate", rotate_bytes), ("--audit-on-failure", on_failure)):
+        if value is not None and arguments.audit is None:
+            raise UsageError(f"{option} means nothing without an audit log", hint="--audit FILE")
+    if rotate_bytes is not None and rotate_bytes < _SMALLEST_AUDIT_BYTES:
+        raise UsageError(
+            f"audit files of {rotate_bytes:,} bytes would hold a few lines each",
+            hint="for example --audit-rotate 100MB",
+        )
     return ProtectionSettings(
         keys=arguments.keys or "",
         audit=arguments.audit or "",
-        audit_on_failure=arguments.audit_on_failure,
-        audit_rotate_bytes=arguments.audit_rotate,
+        audit_on_failure=on_failure or "refuse",
+        audit_rotate_bytes=100 * 10**6 if rotate_bytes is None else rotate_bytes,
     )
+
+
+def admin_host_of(arguments: argparse.Namespace) -> str:
+    """Where the admin ports are.
+
+    Raises:
+        UsageError: there are none.
+    """
+    if arguments.admin_host is None:
+        return _LOCAL[0]
+    if arguments.admin_port is None and arguments.admin_grpc_port is None:
+        raise UsageError("--admin-host means nothing without a port", hint="--admin-port 8002, or --admin-grpc-port")
+    return str(arguments.admin_host)
 
 
 def warn_of_open_doors(settings: "ServerSettings", protection: "ProtectionSettings", terminal: "Terminal") -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from modeldyno.errors import ExitCode
 from modeldyno.records.answers import wrong_answers
+from modeldyno.records.evaluation import Evaluation
 from modeldyno.records.scenario import ScenarioResult
 from modeldyno.records.verdict import Answer, MeasurementVerdict, ObjectiveVerdict
 
@@ -11,6 +12,13 @@ from modeldyno.records.verdict import Answer, MeasurementVerdict, ObjectiveVerdi
 def code_of_objectives(verdicts: Iterable[ObjectiveVerdict]) -> ExitCode:
     """3 when one failed, 4 when one cannot be told, else 0."""
     return _code_of({verdict.verdict for verdict in verdicts})
+
+
+def code_of_evaluation(evaluation: Evaluation) -> ExitCode:
+    """The code of its objectives, and 3 too for a bundle of which something does not hold here."""
+    answers = {one.verdict for one in evaluation.verdicts}
+    recheck = evaluation.recheck
+    return _code_of(answers if recheck is None else answers | {recheck.verdict})
 
 
 def code_of_measurement(verdict: MeasurementVerdict, scenario: ScenarioResult | None = None) -> ExitCode:

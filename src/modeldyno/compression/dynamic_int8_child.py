@@ -13,7 +13,8 @@ from modeldyno.compression.dynamic_int8 import QuantisationResult, QuantisationT
 from modeldyno.errors import InputError
 from modeldyno.records.files import write_atomically
 
-_INTEGER_PRODUCTS = frozenset({"MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul"})
+_QUANTISED = ["Conv", "MatMul", "Gemm"]
+_INTEGER_PRODUCTS = frozenset({"ConvInteger", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul"})
 
 
 def quantise(task: QuantisationTask) -> QuantisationResult:
@@ -30,7 +31,7 @@ def quantise(task: QuantisationTask) -> QuantisationResult:
         quantize_dynamic(
             str(prepared),
             str(quantised),
-            op_types_to_quantize=["MatMul", "Gemm"],
+            op_types_to_quantize=_QUANTISED,
             weight_type=QuantType.QInt8,
             per_channel=False,
             reduce_range=task.reduce_range,
@@ -47,14 +48,14 @@ def quantise(task: QuantisationTask) -> QuantisationResult:
 
 def _refuse_without_products(model: Any, task: QuantisationTask) -> None:
     """The quantiser stops with an error of its own on a graph of ai.onnx.ml operators alone; this says it in words."""
-    if not any(node.op_type in ("MatMul", "Gemm") for node in model.graph.node):
+    if not any(node.op_type in _QUANTISED for node in model.graph.node):
         raise _nothing_to_quantise(task)
 
 
 def _nothing_to_quantise(task: QuantisationTask) -> InputError:
     return InputError(
         f"{Path(task.source).name} has nothing to quantise",
-        why="none of its operators is a MatMul or Gemm with constant weights",
+        why="none of its operators is a Conv, MatMul or Gemm with constant weights",
         hint="trees and linear models of a single operator are as small as they get",
     )
 

@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from modeldyno.bfloat16 import from_numbers
 from modeldyno.conformance.endings import BrokenRuleError
 from modeldyno.conformance.http_wire import Reply
+from modeldyno.quality.closeness import are_close
 from modeldyno.records.signature import DATATYPES
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.v2_tensors import decode_binary
@@ -172,6 +174,8 @@ def _read_data(data: Any, name: str, datatype: str, shape: list[int]) -> NDArray
         texts[:] = [one.encode("utf-8", "surrogatepass") for one in flat]
         return texts
     try:
+        if datatype == "BF16":
+            return from_numbers(np.array(flat, np.float64))
         values: NDArray[np.generic] = np.array(flat, DATATYPES[datatype])
     except (OverflowError, ValueError) as problem:
         raise BrokenRuleError(f"values within the range of {datatype} in output {name!r}", str(problem)) from problem
@@ -211,9 +215,4 @@ def difference(one: InferAnswer, other: InferAnswer) -> str:
 
 def is_same(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
     """Whether two arrays of one shape hold the same values, floats but for rounding."""
-    if one.dtype.kind == "f" and other.dtype.kind == "f":
-        close: bool = np.allclose(
-            one.astype(np.float64), other.astype(np.float64), rtol=_RELATIVE, atol=_ABSOLUTE, equal_nan=True
-        )
-        return close
-    return np.array_equal(one, other)
+    return are_close(one, other, relative=_RELATIVE, absolute=_ABSOLUTE)

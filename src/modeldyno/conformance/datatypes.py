@@ -8,7 +8,7 @@ from modeldyno.conformance.refusing import refusal
 from modeldyno.conformance.rule import Rule
 from modeldyno.conformance.sources import OPEN_QUESTION, rest, triton
 from modeldyno.conformance.subject import Subject
-from modeldyno.records.signature import DATATYPES
+from modeldyno.records.signature import DATATYPES, WITHOUT_JSON
 
 _WHOLE = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
 _TEXTS = ("ünïcödé 漢字 😀", 'quoted "text" \\ / \t')
@@ -83,7 +83,7 @@ def _texts_agree(subject: Subject) -> None:
 
 
 def _half_in_json(subject: Subject) -> None:
-    place, spec = subject.find_input("FP16", "BF16")
+    place, spec = subject.find_input(*WITHOUT_JSON)
     document, _ = subject.binary_question()
     entry = document["inputs"][place]
     del entry["parameters"]

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modeldyno.bfloat16 import as_numbers
 from modeldyno.conformance.answer import InferAnswer, Output, demand, difference, is_same
 from modeldyno.conformance.endings import BrokenRuleError, NotOfferedError, SkippedError
 from modeldyno.conformance.rule import Check, Rule
@@ -12,6 +13,7 @@ from modeldyno.conformance.sources import OPEN_QUESTION, grpc
 from modeldyno.conformance.subject import UNKNOWN, UNKNOWN_VERSION, Subject
 from modeldyno.records.conformance import Severity
 from modeldyno.records.grpc_status import GrpcStatus
+from modeldyno.records.signature import WITHOUT_JSON
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.v2_grpc import encode_infer_request, infer_outputs
 from modeldyno.wire.v2_messages import message_class
@@ -136,12 +138,17 @@ def _raw(subject: Subject) -> None:
     demand(sorted(answer.names) == expected, f"the outputs {expected}", f"they are {answer.names}")
 
 
-def _typed(subject: Subject) -> None:
-    wire = subject.grpc
+def _repeatable(subject: Subject) -> InferAnswer:
     plain = _plain(subject)
     found = difference(plain, _plain(subject))
     if found:
         raise NotOfferedError(f"the model answers the same request differently each time: {found}")
+    return plain
+
+
+def _typed(subject: Subject) -> None:
+    wire = subject.grpc
+    plain = _repeatable(subject)
     found = difference(plain, read_outputs(wire.demand("ModelInfer", _typed_request(subject))))
     demand(not found, "the answer to the same tensors sent raw", found)
 
@@ -157,7 +164,8 @@ def _one_form(subject: Subject) -> None:
 
 def _agrees(subject: Subject) -> None:
     _ = subject.grpc
-    found = difference(subject.repeatable, _plain(subject))
+    _ = subject.http
+    found = difference(subject.repeatable if subject.has_json else subject.binary, _repeatable(subject))
     demand(not found, "the answer of the HTTP form", found)
 
 
@@ -264,6 +272,14 @@ def _both_contents(subject: Subject, request: Any) -> None:
     typed = _typed_request(subject)
     for entry, given in zip(request.inputs, typed.inputs, strict=True):
         entry.contents.CopyFrom(given.contents)
+
+
+def _typed_halves(subject: Subject, request: Any) -> None:
+    subject.find_input(*WITHOUT_JSON)
+    del request.raw_input_contents[:]
+    for entry, spec in zip(request.inputs, subject.signature.inputs, strict=True):
+        field = _TYPED.get(spec.datatype, "fp32_contents")
+        getattr(entry.contents, field).extend(_plain_values(as_numbers(subject.inputs[spec.name])))
 
 
 def _no_inputs(_: Subject, request: Any) -> None:
@@ -482,6 +498,9 @@ RULES = (
              _missing_raw),
     _refusal("grpc.errors.raw-beside-typed-contents-is-refused", "a request with both raw and typed contents",
              _both_contents, advice="the two may differ, and the specification forbids both"),
+    _refusal("grpc.errors.halves-as-typed-contents-are-refused", "FP16 or BF16 in any of the typed contents",
+             _typed_halves, source="specification/protocol/open_inference_grpc.proto, InferTensorContents",
+             advice="neither has typed contents: what arrives has been rounded already, or never was"),
     _refusal("grpc.errors.request-without-inputs-is-refused", "a request without inputs", _no_inputs),
     Rule(
         name="grpc.errors.codes-tell-the-kind",

@@ -9,9 +9,6 @@ from modeldyno.conformance.sources import rest
 from modeldyno.conformance.subject import UNKNOWN, UNKNOWN_VERSION, Subject
 from modeldyno.records.signature import DATATYPES
 
-_DATATYPES = frozenset(DATATYPES) | {"BF16"}
-"""BF16 is in the comments of the specification's proto and in older tables of it."""
-
 
 def _server(subject: Subject) -> dict[str, Any]:
     return demand_object(subject.http.send("GET", "/v2"))
@@ -101,7 +98,7 @@ def _specs(subject: Subject) -> list[dict[str, Any]]:
 def _datatypes_known(subject: Subject) -> None:
     for entry in _specs(subject):
         demand(
-            entry.get("datatype") in _DATATYPES,
+            entry.get("datatype") in DATATYPES,
             "a datatype of the protocol's table",
             f"{entry.get('name')!r} is {entry.get('datatype')!r}",
         )

@@ -21,13 +21,12 @@ from modeldyno.conformance.question import (
     row_of,
     to_bytes,
 )
-from modeldyno.records.signature import DATATYPES, Signature, TensorSpec
+from modeldyno.records.signature import DATATYPES, WITHOUT_JSON, Signature, TensorSpec
 
 ROWS = 2
 """In a plain request: one alone would hide an order that is wrong."""
 UNKNOWN = "modeldyno-no-such-model"
 UNKNOWN_VERSION = "987654321"
-_WITHOUT_JSON = frozenset({"FP16", "BF16"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,10 +111,16 @@ class Subject:
             raise SkippedError(self.facts.problem)
         return self.facts.signature
 
+    @property
+    def has_json(self) -> bool:
+        """Whether all tensors of the model have a JSON form."""
+        tensors = (*self.signature.inputs, *self.signature.outputs)
+        return all(spec.datatype not in WITHOUT_JSON for spec in tensors)
+
     def need_json(self) -> Signature:
         """The signature of a model whose tensors all have a JSON form; raises NotOfferedError otherwise."""
         for spec in (*self.signature.inputs, *self.signature.outputs):
-            if spec.datatype in _WITHOUT_JSON:
+            if spec.datatype in WITHOUT_JSON:
                 raise NotOfferedError(f"{spec.name!r} is {spec.datatype}, which has no JSON form")
         return self.signature
 
@@ -232,7 +237,7 @@ class Subject:
     def binary_question(self) -> tuple[Document, list[bytes]]:
         """A plain request with binary inputs, which the caller may change; outputs without a JSON form are binary."""
         document, contents = binary_question(self.signature, self.inputs)
-        if any(spec.datatype in _WITHOUT_JSON for spec in self.signature.outputs):
+        if any(spec.datatype in WITHOUT_JSON for spec in self.signature.outputs):
             document["parameters"] = {"binary_data_output": True}
         return document, contents
 

@@ -73,7 +73,9 @@ class Columns:
         Raises:
             DataError: its values differ in shape, or a row has none.
         """
-        column = self._columns[name]
+        column = self._columns.get(name)
+        if column is None:
+            raise DataError(f"row 0 of {self.path} (counted from 0) has no {name!r}")
         if isinstance(column, np.ndarray) and column.dtype.kind in "biuf":
             return column
         values = [_plain(value) for value in column]
@@ -157,11 +159,25 @@ def _table(path: Path) -> dict[str, Values]:
 
 def _lines(path: Path) -> dict[str, Values]:
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as problem:
-        raise DataError(f"{path} is not UTF-8", why=str(problem)) from problem
+        return _documents(path, path.read_bytes())
     except OSError as problem:
         raise DataError(f"cannot read {path}", why=problem.strerror or str(problem)) from problem
+
+
+def columns_of_lines(path: Path, content: bytes) -> Columns:
+    """Some lines of a .jsonl file; errors count from the first of them.
+
+    Raises:
+        DataError: they are not JSON.
+    """
+    return Columns(path, _documents(path, content), is_documents=True)
+
+
+def _documents(path: Path, content: bytes) -> dict[str, Values]:
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as problem:
+        raise DataError(f"{path} is not UTF-8", why=str(problem)) from problem
     # Not splitlines, which also splits at signs that may stand in a JSON string.
     documents: list[Any] = [
         _parsed(path, number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()

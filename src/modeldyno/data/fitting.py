@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modeldyno.bfloat16 import BF16, as_numbers, from_numbers
 from modeldyno.errors import DataError
 from modeldyno.records.signature import DATATYPES, Signature, TensorSpec
 
@@ -13,19 +14,22 @@ _SUPPORTED_KINDS = "biuf"
 """NumPy dtype kinds of numbers: bool, signed, unsigned, float."""
 
 
-def fit_tensors(source: str, arrays: Mapping[str, NDArray[Any]], signature: Signature) -> dict[str, NDArray[Any]]:
+def fit_tensors(
+    source: str, arrays: Mapping[str, NDArray[Any]], signature: Signature, *, may_miss: bool = False
+) -> dict[str, NDArray[Any]]:
     """The arrays in the order, datatypes and shapes of the signature's inputs.
 
     Args:
         source: the file, for messages.
         arrays: input name to array.
         signature: of the model.
+        may_miss: whether NaN and missing texts, which become empty, may pass.
 
     Raises:
         DataError: wrong number of features or dimensions, a datatype that does not convert without loss, NaN or
             infinity, no rows, or different numbers of rows.
     """
-    fitted = {spec.name: fit_tensor(source, arrays[spec.name], spec) for spec in signature.inputs}
+    fitted = {spec.name: fit_tensor(source, arrays[spec.name], spec, may_miss=may_miss) for spec in signature.inputs}
     rows = {name: len(array) for name, array in fitted.items()}
     if len(set(rows.values())) > 1:
         told = ", ".join(f"{name} {count}" for name, count in rows.items())
@@ -33,7 +37,7 @@ def fit_tensors(source: str, arrays: Mapping[str, NDArray[Any]], signature: Sign
     return fitted
 
 
-def fit_tensor(source: str, array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
+def fit_tensor(source: str, array: NDArray[Any], spec: TensorSpec, *, may_miss: bool = False) -> NDArray[Any]:
     """One array as one input of the model wants it; see `fit_tensors`."""
     if array.ndim == 0 or len(array) == 0:
         raise DataError(
@@ -44,8 +48,8 @@ def fit_tensor(source: str, array: NDArray[Any], spec: TensorSpec) -> NDArray[An
     array = _fit_rank(array, spec)
     _check_shape(source, array, spec)
     if spec.datatype == "BYTES":
-        return _fit_text(source, array, spec)
-    return _fit_numbers(source, array, spec)
+        return _fit_text(source, array, spec, may_miss=may_miss)
+    return _fit_numbers(source, array, spec, may_miss=may_miss)
 
 
 def _fit_rank(array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
@@ -85,7 +89,9 @@ def _show(shape: Sequence[int | str]) -> str:
     return f"[{', '.join(map(str, shape))}]"
 
 
-def _fit_text(source: str, array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
+def _fit_text(source: str, array: NDArray[Any], spec: TensorSpec, *, may_miss: bool) -> NDArray[Any]:
+    if array.dtype == object:
+        array = _filled(source, array, spec, may_miss=may_miss)
     if array.dtype.kind not in "US" and not (
         array.dtype == object and all(isinstance(item, (str, bytes)) for item in array.ravel().tolist())
     ):
@@ -98,7 +104,23 @@ def _fit_text(source: str, array: NDArray[Any], spec: TensorSpec) -> NDArray[Any
     return texts
 
 
-def _fit_numbers(source: str, array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
+def _filled(source: str, array: NDArray[Any], spec: TensorSpec, *, may_miss: bool) -> NDArray[Any]:
+    missing = np.array([item is None for item in array.ravel().tolist()], bool).reshape(array.shape)
+    if not missing.any():
+        return array
+    if not may_miss:
+        raise DataError(
+            f"{int(missing.sum())} texts in {source} are missing",
+            why=f"input {spec.name!r} is BYTES; the first is in row {int(np.argwhere(missing)[0][0])} (counted from 0)",
+            hint="drop these rows",
+        )
+    filled = array.copy()
+    filled[missing] = b""
+    return filled
+
+
+def _fit_numbers(source: str, array: NDArray[Any], spec: TensorSpec, *, may_miss: bool) -> NDArray[Any]:
+    array = as_numbers(array)
     if array.dtype.kind not in _SUPPORTED_KINDS:
         sample = str(array.ravel()[0])[:40]
         raise DataError(
@@ -106,9 +128,11 @@ def _fit_numbers(source: str, array: NDArray[Any], spec: TensorSpec) -> NDArray[
             why=f"input {spec.name!r} is {spec.datatype}",
             hint="encode text as numbers the way it was done in training; if it is the label, use --label NAME",
         )
-    _check_finite(source, array)
     target = np.dtype(DATATYPES[spec.datatype])
-    if target.kind == "f":
+    is_float = target.kind == "f" or target == BF16
+    may_miss = may_miss and is_float and array.dtype.kind == "f"
+    _check_finite(source, np.where(np.isnan(array), 0, array) if may_miss else array)
+    if is_float:
         return _fit_floats(source, array, spec, target)
     return _fit_integers(source, array, spec, target)
 
@@ -138,9 +162,10 @@ def _check_finite(source: str, array: NDArray[Any]) -> None:
 
 def _fit_floats(source: str, array: NDArray[Any], spec: TensorSpec, target: np.dtype[Any]) -> NDArray[Any]:
     with np.errstate(over="ignore"):
-        fitted = array.astype(target, copy=False)
-    if not np.isfinite(fitted).all():
-        place = int(np.argwhere(~np.isfinite(fitted))[0][0])
+        fitted = from_numbers(array) if target == BF16 else array.astype(target, copy=False)
+    is_beyond = np.isinf(as_numbers(fitted))
+    if is_beyond.any():
+        place = int(np.argwhere(is_beyond)[0][0])
         raise DataError(
             f"{source} holds values beyond the range of {spec.datatype}",
             why=f"the first is in row {place} (counted from 0)",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from modeldyno.bfloat16 import from_numbers
 from modeldyno.data.arrays import ArrayDataset
 from modeldyno.errors import DataError
 from modeldyno.records.signature import DATATYPES, Signature, TensorSpec
@@ -46,6 +47,8 @@ def _tensor(spec: TensorSpec, rows: int, seed: int, lengths: Mapping[str, int]) 
     sizes = (size if isinstance(size, int) else lengths.get(size, _VARYING_SIZE) for size in spec.shape[1:])
     shape = (rows, *sizes)
     generator = child_generator(seed, f"synthetic/{spec.name}")
+    if spec.datatype == "BF16":
+        return from_numbers(generator.standard_normal(shape))
     dtype = np.dtype(DATATYPES[spec.datatype])
     if dtype.kind == "f":
         return generator.standard_normal(shape).astype(dtype)

@@ -13,6 +13,7 @@ from modeldyno.errors import ToolError, UsageError
 from modeldyno.loadgen.access import Encryption
 from modeldyno.loadgen.aside import run_aside
 from modeldyno.loadgen.campaign import Campaign, Outlook
+from modeldyno.loadgen.choice import asked_again, choose
 from modeldyno.loadgen.crew import Crew, Death
 from modeldyno.loadgen.descriptors import allow_descriptors
 from modeldyno.loadgen.interruption import Interruption
@@ -28,7 +29,6 @@ from modeldyno.records.answers import AnswersChecked
 from modeldyno.records.files import output_problem
 from modeldyno.records.requests import REQUEST_DTYPE, TOKEN_DTYPE
 from modeldyno.records.workload import EffectiveWorkload, Workload
-from modeldyno.traffic.mix import mixed_kinds, mixed_rows
 from modeldyno.traffic.replay import Arrivals
 from modeldyno.traffic.schedules import planned_moments
 from modeldyno.units import format_rate
@@ -38,8 +38,6 @@ _GRPC_GRACE_NS = 10_000_000
 to be ended, and counted as such, by our own clock."""
 _CONNECT_WITHIN_S = 5.0
 _READY_WITHIN_NS = 60_000_000_000
-_CLOSED_CYCLE = 1 << 14
-"""A closed loop goes through so many draws of a mix, and then through them again."""
 _LEAD_NS = 50_000_000
 """From the announcement of the start to the start: enough for every worker to read it."""
 
@@ -73,6 +71,8 @@ def run_load(
     replayed: Arrivals | None = None,
 ) -> LoadResult:
     """Offer `workload` to its server: the requests of `prepared` in turn, or in a mix those of the size that is due.
+
+    A load that says how many of its requests repeat takes the next of `prepared` for each that does not.
 
     While it runs, finished rows are appended to `requests.part-K` in `run_directory` about four times a second;
     `recorder.read_run` reads them when this process or a sending process dies. A disk that is full does not end the
@@ -121,6 +121,7 @@ def run_load(
         REQUEST_DTYPE,
         [(one.part_path, part.rows_bytes, part.rows) for one, part in zip(assignments, finished, strict=True)],
     )
+    questions, repeated = asked_again(requests, [one.choice for one in assignments], prepared)
     return LoadResult(
         requests=requests[np.argsort(requests["planned_ns" if workload.is_closed else "number"], kind="stable")],
         tokens=_gather(
@@ -138,11 +139,18 @@ def run_load(
             server_peak_memory_bytes=peak_memory_bytes(server_pids) if server_pids else None,
             reconnects=sum(part.reconnects for part in finished),
             stolen_fraction=stolen,
+            awake_fraction=_least_awake(finished),
+            questions=questions,
+            repeated_fraction=repeated,
         ),
         interrupted=interruption.asked,
         start_ns=start_ns,
         answers=_answers(wiring.expectations, finished),
     )
+
+
+def _least_awake(finished: Sequence[Finished]) -> float | None:
+    return min((part.awake_fraction for part in finished if part.awake_fraction is not None), default=None)
 
 
 def _answers(expectations: Expectations | None, finished: Sequence[Finished]) -> AnswersChecked | None:
@@ -171,7 +179,7 @@ def _assignments(
     Raises:
         TargetError: the server does not take connections.
     """
-    choice = _choose(workload, arrivals, prepared)
+    choice = choose(workload, arrivals, prepared)
     if wiring.transport not in ("null", "in-process"):
         allow_descriptors(max(1, math.ceil(workload.max_connections / workload.workers)))
     kinds = [one.kind for one in workload.kind_mix]
@@ -228,37 +236,9 @@ def _check(workload: Workload, prepared: Sequence[PreparedRequest]) -> None:
     if workload.workers < 1 or workload.connections < 1:
         raise UsageError(f"{workload.workers} workers with {workload.connections} connections cannot send anything")
     if workload.timeout_ns < 1:
-        raise UsageError(f"a timeout of {workload.timeout_ns} ns lets no request succeed")
+        raise UsageError(f"a timeout of {workload.timeout_ns} ns lets no request succeed", hint="--timeout 5s")
     if not prepared:
         raise UsageError("there is no request to send", why="the data gave no rows")
-
-
-def _choose(workload: Workload, arrivals: Arrivals, prepared: Sequence[PreparedRequest]) -> np.ndarray:
-    """Which of the prepared requests each request of the plan is; those of one size or kind take turns.
-
-    Raises:
-        UsageError: a size or kind is due of which nothing was prepared.
-    """
-    planned = len(arrivals.moments_ns)
-    count = planned or _CLOSED_CYCLE
-    due = arrivals.rows
-    offered = np.array([request.rows for request in prepared])
-    if due is None and workload.kind_mix:
-        due = mixed_kinds(workload.kind_mix, requests=count, seed=workload.seed)
-        names = [one.kind for one in workload.kind_mix]
-        offered = np.array([names.index(request.kind) for request in prepared])
-    elif due is None and workload.row_mix:
-        due = mixed_rows(workload.row_mix, requests=count, seed=workload.seed)
-    if due is None:
-        return np.arange(count if planned else len(prepared)) % len(prepared)
-    choice = np.empty(count, np.int64)
-    for one in np.unique(due):
-        places, fitting = np.flatnonzero(due == one), np.flatnonzero(offered == one)
-        if not len(fitting):
-            what = f"kind {workload.kind_mix[one].kind!r}" if workload.kind_mix else f"{one} rows"
-            raise UsageError(f"no request of {what} was prepared")
-        choice[places] = fitting[np.arange(len(places)) % len(fitting)]
-    return choice
 
 
 def _outlook(workload: Workload, planned: np.ndarray) -> Outlook:
@@ -289,7 +269,7 @@ def _assign(workload: Workload, planned: np.ndarray, choice: np.ndarray, run_dir
             transport="null",
             reader="plain",
             requests=[],
-            choice=(np.roll(choice, -worker) if users else choice[worker::workers]).astype("<i4").tobytes(),
+            choice=_share(workload, choice, worker, workers).astype("<i4").tobytes(),
             rows=[],
             kinds=[],
             planned=planned[worker::workers].astype("<i8").tobytes(),
@@ -301,6 +281,7 @@ def _assign(workload: Workload, planned: np.ndarray, choice: np.ndarray, run_dir
             part_path=str(part_path(run_directory, worker).absolute()),
             tokens_path=str(token_part_path(run_directory, worker).absolute()),
             seed=workload.seed,
+            awake=workload.awake,
             concurrency=len(range(worker, users, workers)),
             warmup_ns=workload.warmup_ns,
             duration_ns=workload.duration_ns,
@@ -308,6 +289,12 @@ def _assign(workload: Workload, planned: np.ndarray, choice: np.ndarray, run_dir
         )
         for worker in range(workers)
     ]
+
+
+def _share(workload: Workload, choice: np.ndarray, worker: int, workers: int) -> np.ndarray:
+    """What one sending process goes through; what is asked again is not to be asked by each of them anew."""
+    goes_round = workload.is_closed and workload.repeats is None
+    return np.roll(choice, -worker) if goes_round else choice[worker::workers]
 
 
 def _wait_ready(crew: Crew, target: Target | None, clock: Clock, interruption: Interruption) -> None:

@@ -54,6 +54,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     tolerance: float = 0.0
     """Relative and absolute, for numbers with a fraction."""
     seed: int = 0
+    awake: bool = False
+    """The process does not sleep between sends."""
     session: bytes = b""
     """In process: what to open instead of a connection."""
 
@@ -98,13 +100,15 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The same of `TOKEN_DTYPE`."""
     tokens: bytes
     cpu_fraction: float
-    """Its CPU time over wall time, from the first measured moment on."""
+    """Its CPU time over wall time, from the first measured moment on; what it only waited awake is left out."""
     connections: int
     """Open at the end."""
     reconnects: int
     """Connections opened in place of lost ones."""
     notes: tuple[str, ...]
     """What the user should know: the disk was full, the machine had no more ports."""
+    awake_fraction: float | None = None
+    """Of the time that it sent, not spent asleep; None when it was not asked to stay awake."""
     answers: AnswerTally | None = None
     """None when nothing was expected of them."""
 

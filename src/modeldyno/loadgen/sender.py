@@ -12,6 +12,7 @@ from modeldyno.loadgen.messages import Assignment
 from modeldyno.loadgen.pacer import Pacer
 from modeldyno.loadgen.pool import Pool
 from modeldyno.loadgen.transports.connection import NO_REQUEST, Answer, Connection, Dialer
+from modeldyno.loadgen.vigil import keep_awake
 from modeldyno.records.requests import Outcome
 
 _STALE_AFTER_NS = 1_000_000_000
@@ -26,6 +27,10 @@ _SPIN_NS = 100_000
 Measured at 1,000/s (benchmarks/load_precision.py): sends 4.5 µs late at the median instead of 25, for 6 % more of a
 core. Nothing spins while an answer is awaited, whose stamp would be late by as much.
 """
+_TURN_NS = 10_000
+"""An awake process spins for the last turn of its event loop, unless an answer is awaited."""
+_AWAKE_BEFORE_NS = 5_000_000
+"""So long before the start; earlier, it would take the core from a parent that gets ready to watch."""
 _LEAST_GAP_TO_SPIN_NS = 5 * _SPIN_NS
 """Below, spinning would take more than a fifth of the core, and the processor has no time to fall asleep anyway."""
 
@@ -57,6 +62,7 @@ class Sender:
         self._now_ns = clock.now_ns
         self._loop = asyncio.get_running_loop()
         self._pacer = Pacer()
+        self._vigil = keep_awake(self._watch, self._now_ns) if assignment.awake else None
         self._contents = assignment.requests
         self._moments = memoryview(b"").cast("q")
         self._next = 0
@@ -80,14 +86,17 @@ class Sender:
         """Send from `start_ns` on, a moment on the clock."""
         assignment = self._assignment
         self._ledger.start_ns = start_ns
+        if self._vigil is not None:
+            self._call_at(start_ns - _AWAKE_BEFORE_NS, self._vigil.begin)
         if self._users:
             self._start_users(start_ns)
             return
         moments = np.frombuffer(assignment.planned, "<i8") + start_ns
         self._end = len(moments)
         self._moments = memoryview(np.append(moments, _NEVER_NS).tobytes()).cast("q")
-        self._loop.add_reader(self._pacer.descriptor, self._send_due)
-        self._pacer.arm(self._moments[0])
+        if self._vigil is None:
+            self._loop.add_reader(self._pacer.descriptor, self._send_due)
+            self._pacer.arm(self._moments[0])
         end_ns = start_ns + assignment.plan_end_ns + assignment.timeout_ns
         self._timers.append(self._loop.call_later((end_ns - self._now_ns()) / 1e9, self._give_up_sending))
         self._check_end()
@@ -104,6 +113,8 @@ class Sender:
         """Close everything. Returns how many connections were open."""
         self._loop.remove_reader(self._pacer.descriptor)
         self._pacer.close()
+        if self._vigil is not None:
+            self._vigil.end()
         for timer in self._timers:
             timer.cancel()
         if self._timeout_timer is not None:
@@ -116,6 +127,16 @@ class Sender:
     def in_flight(self) -> int:
         """Requests sent and not answered."""
         return len(self._busy)
+
+    @property
+    def waited_ns(self) -> int:
+        """CPU time spent staying awake."""
+        return 0 if self._vigil is None else self._vigil.waited_ns
+
+    @property
+    def awake_fraction(self) -> float | None:
+        """Share of the time since the start not spent asleep; None when it is to sleep."""
+        return None if self._vigil is None else self._vigil.awake_fraction
 
     # What the pool asks and tells.
 
@@ -206,11 +227,23 @@ class Sender:
                 self._send(connection, index)
         if self._queue:
             self.pool.grow()
+        if self._vigil is not None:
+            return
         if self._next < len(moments) - 1:
             early_ns = _SPIN_NS if left_ns > _LEAST_GAP_TO_SPIN_NS else 0
             self._pacer.arm(moments[self._next] - early_ns)
         else:
             self._pacer.disarm()
+
+    def _watch(self, moment_ns: int) -> int:
+        """See `Vigil`: users send when they are answered, and all else is sent here."""
+        if self._users or self._next >= len(self._moments):
+            return _NEVER_NS
+        left_ns = self._moments[self._next] - moment_ns
+        if left_ns > (0 if self._busy else _TURN_NS):
+            return left_ns
+        self._send_due()
+        return self._moments[self._next] - self._now_ns()
 
     def _serve_queue(self) -> None:
         while self.waiting() and (connection := self.pool.take()) is not None:

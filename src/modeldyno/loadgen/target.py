@@ -39,6 +39,12 @@ class Target(NamedTuple):
         return self.scheme in _ENCRYPTED
 
 
+_OTHER_NAME = "use the name or the address that the certificate was made for"
+_OTHER_TIME = "have the certificate of the server renewed, or set the date of this machine right"
+_TRUST_HINTS = {9: _OTHER_TIME, 10: _OTHER_TIME, 62: _OTHER_NAME, 64: _OTHER_NAME}
+"""What to do by X509_V_ERR_ of OpenSSL: not yet valid, expired, for another host name, for another address."""
+
+
 def parse_target(url: str) -> Target:
     """`http://host[:port][/base]` to its parts; also `https`, `grpc` and `grpcs`.
 
@@ -53,6 +59,13 @@ def parse_target(url: str) -> Target:
     if parts.scheme not in _PORTS or not host or port == 0:
         raise UsageError(
             f"{url!r} is not a URL of a server", hint="for example http://127.0.0.1:8000, or grpc://127.0.0.1:8001"
+        )
+    unfit = next((sign for sign in host + parts.path if not sign.isprintable() or sign.isspace()), "")
+    if unfit or not parts.path.isascii():
+        raise UsageError(
+            f"{url!r} cannot be sent as it is",
+            why="it holds a blank, or a letter beyond ASCII in its path",
+            hint="write it as %20",
         )
     if parts.username is not None or parts.query or parts.fragment:
         raise UsageError(
@@ -104,7 +117,7 @@ def _shake_hands(connection: socket.socket, target: Target, access: Access) -> N
         raise TargetError(
             f"the certificate of {target.url} is not trusted",
             why=f"{problem.verify_message} (certificate: {_describe_certificate(target)})",
-            hint="name the authority that signed it: --ca FILE.pem",
+            hint=_TRUST_HINTS.get(problem.verify_code, "name the authority that signed it: --ca FILE.pem"),
         ) from problem
     except ssl.SSLError as problem:
         raise TargetError(

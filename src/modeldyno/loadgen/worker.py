@@ -72,6 +72,7 @@ class Worker:
         self._first_measured_ns = self._measured_offset_ns(assignment)
         self._measured_from_ns = 0
         self._cpu_before_s = 0.0
+        self._waited_before_ns = 0
         self._opened_before = 0
 
     async def work(self) -> None:
@@ -116,6 +117,7 @@ class Worker:
 
     def _begin_measured(self) -> None:
         self._cpu_before_s = _cpu_s()
+        self._waited_before_ns = self._sender.waited_ns
 
     def _report(self) -> None:
         self._put_away()
@@ -139,7 +141,10 @@ class Worker:
     def _hand_over(self) -> None:
         wall_ns = self._clock.now_ns() - self._measured_from_ns
         was_measuring = self._cpu_before_s > 0 and wall_ns > 0
-        cpu_fraction = (_cpu_s() - self._cpu_before_s) / (wall_ns / 1e9) if was_measuring else 0.0
+        waited_s = (self._sender.waited_ns - self._waited_before_ns) / 1e9
+        worked_s = max(0.0, _cpu_s() - self._cpu_before_s - waited_s)
+        cpu_fraction = worked_s / (wall_ns / 1e9) if was_measuring else 0.0
+        awake_fraction = self._sender.awake_fraction
         self._put_away()
         self._post_tally()
         connections = self._sender.close()
@@ -154,6 +159,7 @@ class Worker:
                 connections=connections,
                 reconnects=self._sender.pool.reconnects,
                 notes=(*self._sender.pool.notes, *(part.problem for part in (rows, tokens) if part.problem)),
+                awake_fraction=awake_fraction,
                 answers=self._answers(),
             )
         )

@@ -9,8 +9,20 @@ from modeldyno.records.base import Record
 from modeldyno.records.files import digest_file
 from modeldyno.records.signature import Signature
 
-_CONVERTERS: dict[ModelFormat, str] = {"sklearn": "modeldyno.models.scikit_conversion"}
+_CONVERTERS: dict[ModelFormat, str] = {
+    "sklearn": "modeldyno.models.scikit_conversion",
+    "xgboost": "modeldyno.models.booster_conversion",
+    "lightgbm": "modeldyno.models.booster_conversion",
+    "torch-export": "modeldyno.models.torch_conversion",
+    "torchscript": "modeldyno.models.torch_conversion",
+    "torch-module": "modeldyno.models.torch_conversion",
+}
 """Format to the module of the child, which takes a `ConversionTask` and gives a `ConversionResult`."""
+
+
+def is_converted(model_format: ModelFormat) -> bool:
+    """Whether there is a converter from a format."""
+    return model_format in _CONVERTERS
 
 
 class ConversionTask(Record, frozen=True, kw_only=True):

@@ -5,25 +5,26 @@ from pathlib import Path
 from typing import Any
 
 from modeldyno.errors import InputError
+from modeldyno.models.onnx_weights import external_files
 from modeldyno.records.artifact import Model, Precision, Task
-from modeldyno.records.files import digest_file
+from modeldyno.records.files import digest_files
 from modeldyno.records.signature import Signature, TensorSpec
 
 _DATATYPES = {
     1: "FP32", 2: "UINT8", 3: "INT8", 4: "UINT16", 5: "INT16", 6: "INT32", 7: "INT64", 8: "BYTES", 9: "BOOL",
-    10: "FP16", 11: "FP64", 12: "UINT32", 13: "UINT64",
+    10: "FP16", 11: "FP64", 12: "UINT32", 13: "UINT64", 16: "BF16",
 }  # fmt: skip
 """onnx.TensorProto.DataType to Open Inference Protocol datatype (onnx/onnx.proto)."""
 
-_PRECISIONS: dict[int, Precision] = {1: "fp32", 2: "int8", 3: "int8", 10: "fp16", 11: "fp64"}
+_PRECISIONS: dict[int, Precision] = {1: "fp32", 2: "int8", 3: "int8", 10: "fp16", 11: "fp64", 16: "bf16"}
 """onnx.TensorProto.DataType of weights to a precision; other types are indices and shapes, not weights."""
 
 
 def read_onnx(path: Path) -> Any:
-    """The `onnx.ModelProto` in a file, checked against the ONNX specification.
+    """The `onnx.ModelProto` in a file, checked against the ONNX specification; weights in other files stay there.
 
     Raises:
-        InputError: truncated, corrupt, not ONNX, or with its weights in other files.
+        InputError: truncated, corrupt, not ONNX, or with weights in files that are not there.
     """
     import onnx
 
@@ -31,9 +32,9 @@ def read_onnx(path: Path) -> Any:
         model = onnx.load_model(str(path), format="protobuf", load_external_data=False)
     except Exception as problem:  # protobuf's own error class differs between its implementations
         raise _not_onnx(path, problem) from problem
-    _refuse_external_data(model, path)
+    elsewhere = external_files(model, path)
     try:
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(str(path) if elsewhere else model)
     except Exception as problem:  # the checker raises ValidationError, and ValueError for what it cannot serialise
         raise _not_onnx(path, problem) from problem
     return model
@@ -55,17 +56,19 @@ def describe_onnx(path: Path, task: Task | None) -> Model:
     nodes = len(model.graph.node)
     producer = " ".join(part for part in (model.producer_name, model.producer_version) if part) or "unknown producer"
     found = task or onnx_task(signature)
+    files = external_files(model, path)
     return Model(
         name=path.stem,
         path=str(path),
         format="onnx",
         description=f"ONNX{f' opset {opset}' if opset else ''}, {nodes} {'node' if nodes == 1 else 'nodes'}",
         task=found,
-        classes=_classes(model) if found == "classification" else (),
+        classes=_classes(model, path.parent) if found == "classification" else (),
         signature=signature,
         precision=onnx_precision(model),
-        size_bytes=path.stat().st_size,
-        digest=digest_file(path),
+        size_bytes=sum((path.parent / name).stat().st_size for name in (path.name, *files)),
+        digest=digest_files(path.parent, (path.name, *files)),
+        files=files,
         parameters=_parameters(model),
         made_with=producer,
     )
@@ -169,27 +172,6 @@ def _follow_inputs(spec: TensorSpec, inferred: Any | None, known: set[str]) -> T
     return TensorSpec(name=spec.name, datatype=spec.datatype, shape=(name, *spec.shape[1:]))
 
 
-def _refuse_external_data(model: Any, path: Path) -> None:
-    from onnx.external_data_helper import _get_all_tensors, uses_external_data
-
-    elsewhere = [tensor for tensor in _get_all_tensors(model) if uses_external_data(tensor)]
-    if not elsewhere:
-        return
-    places = sorted({entry.value for tensor in elsewhere for entry in tensor.external_data if entry.key == "location"})
-    missing = [place for place in places if not (path.parent / place).is_file()]
-    if missing:
-        raise InputError(
-            f"{path} needs the file {missing[0]!r} beside it, which is missing",
-            why=f"it keeps the weights of {len(elsewhere)} tensors there",
-            hint="copy that file next to the model, or save the model as one file",
-        )
-    raise InputError(
-        f"{path} keeps its weights in other files: {', '.join(places)}",
-        why="a bundle is proven by the digest of one model file",
-        hint=f'python -c \'import onnx; onnx.save(onnx.load("{path}"), "{path.stem}-one-file.onnx")\'',
-    )
-
-
 def _not_onnx(path: Path, problem: Exception) -> InputError:
     lines = [line for line in str(problem).strip().splitlines() if line.strip()]
     return InputError(
@@ -248,7 +230,7 @@ def _parameters(model: Any) -> int | None:
     return stored + _attribute_floats(model) or None
 
 
-def _classes(model: Any) -> tuple[int | str, ...]:
+def _classes(model: Any, folder: Path) -> tuple[int | str, ...]:
     """The labels that ai.onnx.ml classifiers state, or skl2onnx's table of them; empty when neither is there once."""
     from onnx import numpy_helper
 
@@ -260,6 +242,6 @@ def _classes(model: Any) -> tuple[int | str, ...]:
     ]
     for tensor in model.graph.initializer:
         if tensor.name == "classes" and len(tensor.dims) == 1:
-            values = numpy_helper.to_array(tensor).tolist()
+            values = numpy_helper.to_array(tensor, base_dir=str(folder)).tolist()
             found.append(tuple(value.decode() if isinstance(value, bytes) else value for value in values))
     return found[0] if len(found) == 1 else ()

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from modeldyno.bfloat16 import as_numbers
 from modeldyno.errors import DataError, ToolError
 from modeldyno.protocols import Dataset, Session, Tensors
 from modeldyno.quality.proportions import wilson
@@ -126,13 +127,12 @@ def _largest_difference(expected: dict[str, NDArray[Any]], found: dict[str, NDAr
     """Over the float outputs that both have; integer and text outputs are labels."""
     largest = 0.0
     for name in expected.keys() & found.keys():
-        if expected[name].dtype.kind != "f" or not expected[name].size:
+        wanted, got = as_numbers(expected[name]), as_numbers(found[name])
+        if wanted.dtype.kind != "f" or not wanted.size:
             continue
-        if expected[name].shape != found[name].shape:
-            raise ToolError(
-                f"output {name!r} has the shape {list(found[name].shape)}, the original's {list(expected[name].shape)}"
-            )
-        exact, approximate = expected[name].astype(np.float64), found[name].astype(np.float64)
+        if wanted.shape != got.shape:
+            raise ToolError(f"output {name!r} has the shape {list(got.shape)}, the original's {list(wanted.shape)}")
+        exact, approximate = wanted.astype(np.float64), got.astype(np.float64)
         broken = np.isfinite(exact) & ~np.isfinite(approximate)
         if broken.any():
             raise ToolError(

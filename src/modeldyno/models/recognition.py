@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from modeldyno.errors import InputError
+from modeldyno.models.mlflow_folder import MAIN_FILE as MLFLOW
+from modeldyno.models.mlflow_folder import model_in
 from modeldyno.records.artifact import ModelFormat
 
 _ENDINGS: dict[str, ModelFormat] = {
@@ -12,8 +14,20 @@ _ENDINGS: dict[str, ModelFormat] = {
     ".joblib": "sklearn",
     ".pkl": "sklearn",
     ".pickle": "sklearn",
+    ".ubj": "xgboost",
+    ".json": "xgboost",
+    ".txt": "lightgbm",
+    ".lgb": "lightgbm",
+    ".xml": "openvino",
+    ".keras": "keras",
+    ".h5": "keras",
+    ".pt2": "torch-export",
+    ".pt": "torchscript",
+    ".pth": "torchscript",
 }
-_MAIN_FILES: dict[str, ModelFormat] = {}
+_BEGINNINGS: dict[str, bytes] = {".json": b'{"learner"', ".txt": b"tree\n", ".lgb": b"tree\n"}
+"""Of files whose ending says little: how such a model begins."""
+_MAIN_FILES: dict[str, ModelFormat] = {"saved_model.pb": "saved-model"}
 """What a directory must hold to be a model, and of which format; the first that is there decides."""
 
 
@@ -37,11 +51,18 @@ def recognise(path: Path) -> Recognised:
     """
     if path.is_dir():
         return _recognise_directory(path)
+    file, colon, entry = path.name.rpartition(":")
+    if colon and file.endswith(".py"):
+        return Recognised("python", path.with_name(file), entry)
     start = _start_of(path)
     if not start:
         raise InputError(f"{path} is empty", hint="it may be the rest of an interrupted copy: get it again")
+    if path.suffix == ".py":
+        raise InputError(
+            f"{path} is a Python file", why="which callable in it is meant is not said", hint=f"name it: {path}:predict"
+        )
     found = _ENDINGS.get(path.suffix.lower())
-    if found is None:
+    if found is None or not start.startswith(_BEGINNINGS.get(path.suffix.lower(), b"")):
         raise InputError(
             f"{path} has an unknown format",
             why=f"model files end in {', '.join(_ENDINGS)}{_guess(start)}",
@@ -51,6 +72,8 @@ def recognise(path: Path) -> Recognised:
 
 
 def _recognise_directory(path: Path) -> Recognised:
+    if (path / MLFLOW).is_file():
+        return recognise(model_in(path / MLFLOW))
     for name, found in _MAIN_FILES.items():
         if (path / name).is_file():
             return Recognised(found, path / name)
@@ -64,7 +87,7 @@ def _recognise_directory(path: Path) -> Recognised:
 def _start_of(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
-            return stream.read(8)
+            return stream.read(16)
     except OSError as problem:
         raise InputError(
             f"cannot read the model {path}",
@@ -74,6 +97,8 @@ def _start_of(path: Path) -> bytes:
 
 
 def _guess(start: bytes) -> str:
+    if start.lstrip().startswith(b"{"):
+        return "; this one is JSON, but not XGBoost's, which begins with its learner"
     if start.startswith(b"\x80"):
         return "; this one begins like a pickle"
     if start.startswith(b"PK\x03\x04"):

@@ -1,5 +1,6 @@
 """scikit-learn models: reading them without running foreign code, and what goes into and out of them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -7,8 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modeldyno.errors import InputError
+from modeldyno.models.scikit_columns import (
+    TEXT,
+    column_specs,
+    has_named_columns,
+    mixed_columns,
+    takes_texts,
+)
 from modeldyno.models.trees import check_trees
 from modeldyno.models.trust import VOUCHED_TYPES, refuse_pickle, refuse_unknown_types
+from modeldyno.processing.tables import table_of
 from modeldyno.records.artifact import Model, Precision, Task
 from modeldyno.records.files import digest_file, output_problem
 from modeldyno.records.signature import Signature, TensorSpec
@@ -152,16 +161,16 @@ def scikit_task(estimator: Any) -> Task:
 def scikit_signature(estimator: Any) -> Signature:
     """Input `input` FP32 [batch, features]; outputs `label` and `probabilities` [batch, classes], or `value`.
 
-    A regressor's `value` is [batch], or [batch, targets] where it predicts several. One row is predicted to see it.
+    A model that begins with a vectoriser has the input `text` BYTES [batch]; one that takes a table with columns of
+    text has an input for each column, [batch, 1], with its name (`x0`, `x1` ... when it has none). A regressor's
+    `value` is [batch], or [batch, targets] where it predicts several. One row is predicted to see it.
 
     Raises:
-        InputError: not fitted, neither classifier nor regressor, several labels a row, or it does not take an array of
-            numbers.
+        InputError: not fitted, neither classifier nor regressor, several labels a row, or it takes neither numbers, nor
+            a table, nor texts.
     """
     task = scikit_task(estimator)
-    features = _feature_count(estimator)
-    inputs = (TensorSpec(name=INPUT, datatype="FP32", shape=(BATCH, features)),)
-    answer = _answer_one_row(estimator, features)
+    inputs, answer = _inputs_of(estimator)
     if task == "regression":
         shape = (BATCH,) if answer.ndim == 1 else (BATCH, answer.shape[1])
         return Signature(inputs=inputs, outputs=(TensorSpec(name=VALUE, datatype="FP32", shape=shape),))
@@ -232,6 +241,24 @@ def describe_scikit(path: Path, loaded: LoadedEstimator, task: Task | None) -> M
     )
 
 
+def _inputs_of(estimator: Any) -> tuple[tuple[TensorSpec, ...], NDArray[Any]]:
+    """What goes in, and the answer to one row of it."""
+    if takes_texts(estimator):
+        answer = _answer(estimator, [["one text"]])
+        return (TensorSpec(name=TEXT, datatype="BYTES", shape=(BATCH,)),), answer
+    columns = mixed_columns(estimator)
+    if columns is not None:
+        named = [
+            (one.name, np.array([one.example], object if isinstance(one.example, str) else None)) for one in columns
+        ]
+        row = table_of(named, is_named=has_named_columns(estimator))
+        return column_specs(columns, BATCH), _answer(estimator, [row])
+    features = _feature_count(estimator)
+    # Ones, or zeros where ones are outside its domain.
+    rows = [np.full((1, features), fill, np.float32) for fill in (1.0, 0.0)]
+    return (TensorSpec(name=INPUT, datatype="FP32", shape=(BATCH, features)),), _answer(estimator, rows)
+
+
 def _feature_count(estimator: Any) -> int:
     features = getattr(estimator, "n_features_in_", None)
     if not isinstance(features, (int, np.integer)):
@@ -243,22 +270,24 @@ def _feature_count(estimator: Any) -> int:
     return int(features)
 
 
-def _answer_one_row(estimator: Any, features: int) -> NDArray[Any]:
-    """What it predicts for a row of ones, or of zeros where ones are outside its domain."""
+def _answer(estimator: Any, rows: Sequence[Any]) -> NDArray[Any]:
+    """What it predicts for the first of some inputs of one row that it takes."""
     import warnings
 
     problems: list[Exception] = []
-    for fill in (1.0, 0.0):
+    for row in rows:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                return np.asarray(estimator.predict(np.full((1, features), fill, np.float32)))
+                return np.asarray(estimator.predict(row))
         except Exception as problem:  # noqa: BLE001 - user-written steps may raise anything
             problems.append(problem)
     raise InputError(
-        f"{type(estimator).__name__} cannot predict from an array of numbers",
+        f"{type(estimator).__name__} cannot predict from an array of numbers, a table or texts",
         why=f"{type(problems[0]).__name__}: {str(problems[0]).strip().splitlines()[0] if str(problems[0]) else ''}",
-        hint="only models whose input is one table of numbers, by position, can be served so far",
+        hint="its columns have names, and without pandas not every step finds them: pip install pandas"
+        if has_named_columns(estimator) and "container" in str(problems[0])
+        else "its first step must show what it takes: numbers, columns with fitted encoders, or a vectoriser",
     ) from problems[0]
 
 

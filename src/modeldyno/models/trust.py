@@ -10,6 +10,8 @@ VOUCHED_TYPES = frozenset(
         # Plain holders of numbers, left behind by the training of MLPs; skops does not list private modules.
         "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
         "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+        # The type of the numbers that an imputer was fitted on.
+        "numpy.dtype",
         # skops stopped trusting these because a crafted node array reads out of bounds on predict
         # (skops-dev/skops#535, scikit-learn/scikit-learn#34558); `trees.check_trees` tests the arrays instead.
         "sklearn.tree._tree.Tree",
@@ -29,6 +31,15 @@ def refuse_unknown_types(path: Path, unknown: Sequence[str]) -> TrustError:
     )
 
 
+def refuse_python(path: Path, entry: str) -> TrustError:
+    """The error for a Python file without the user's word."""
+    return TrustError(
+        f"{path}:{entry} is Python code, and was not run",
+        why="loading it runs all that is in the file, which can do anything you can do",
+        hint="if you know where the file comes from, add --trust",
+    )
+
+
 def refuse_pickle(path: Path) -> TrustError:
     """The error for a pickle (also inside .joblib) without the user's word."""
     return TrustError(
@@ -39,4 +50,18 @@ def refuse_pickle(path: Path) -> TrustError:
             "  import skops.io\n"
             f'  skops.io.dump(model, "{path.stem}.skops")'
         ),
+    )
+
+
+def refuse_torch(path: Path) -> TrustError:
+    """The error for a .pt2 or TorchScript file without the user's word."""
+    holds = (
+        "torch.export keeps some of its tensors and constants as pickles"
+        if path.suffix == ".pt2"
+        else "TorchScript holds a program"
+    )
+    return TrustError(
+        f"{path} may hold code, and was not loaded",
+        why=f"{holds}, and loading a crafted one could do anything you can do",
+        hint="if you know where the file comes from, add --trust",
     )

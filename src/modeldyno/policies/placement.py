@@ -8,6 +8,9 @@ INLINE_LIMIT_NS = 300_000
 """A health check may wait so long."""
 
 _WEIGHT = 0.25
+_MOST_RISE = 8
+"""Times the mean that one batch counts for, at most: one during which the machine stood still is no reason to compute
+the next ones on a thread. A model that became slow is found out by the third batch or so."""
 _STALLED_FACTOR = 10
 
 
@@ -21,7 +24,10 @@ class ComputeTime:
         """A batch of so many input elements took so long."""
         size = elements.bit_length()
         mean_ns = self._mean_ns.get(size)
-        self._mean_ns[size] = duration_ns if mean_ns is None else mean_ns + _WEIGHT * (duration_ns - mean_ns)
+        if mean_ns is None:
+            self._mean_ns[size] = duration_ns
+        else:
+            self._mean_ns[size] = mean_ns + _WEIGHT * (min(duration_ns, _MOST_RISE * mean_ns) - mean_ns)
 
     def best_elements_per_s(self) -> float | None:
         """The highest rate of all sizes; None before the first batch."""

@@ -2,6 +2,9 @@
 
 import math
 
+from modeldyno.errors import UsageError
+from modeldyno.records.workload import Workload
+
 _WITHOUT_FLOOR_PER_S = 10_000.0
 """What one process keeps up with on a machine that `dyno doctor` has not measured: half of what it does on two cores
 of 2026."""
@@ -19,3 +22,29 @@ def sending_processes(rate_per_s: float, *, highest_per_s: float | None, cores: 
     """
     easily_per_s = _SHARE * (highest_per_s or _WITHOUT_FLOOR_PER_S)
     return min(max(1, math.ceil(rate_per_s / easily_per_s)), max(1, cores - 1))
+
+
+def check_awake(workload: Workload, cores: int) -> None:
+    """Refuse to keep processes awake that would then take the core from one another, or from the model.
+
+    Args:
+        workload: with as many workers as the user said, or 0.
+        cores: of this machine.
+
+    Raises:
+        UsageError: more of them than cores, or the model computes in the same process.
+    """
+    if not workload.awake:
+        return
+    if workload.protocol == "in-process":
+        raise UsageError(
+            "a load in process cannot stay awake",
+            why="the model computes in the process that sends, and would wait for it at every step",
+            hint="leave out --awake",
+        )
+    if workload.workers > cores:
+        raise UsageError(
+            f"{workload.workers} sending processes cannot stay awake on {cores} {'core' if cores == 1 else 'cores'}",
+            why="each of them takes a whole core",
+            hint="leave out --workers, or --awake",
+        )

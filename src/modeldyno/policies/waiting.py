@@ -96,8 +96,8 @@ class Line(Generic[Item]):
 
     def take(self, *, idle_instances: int, now_ns: int) -> tuple[list[Item], int | None]:
         """The next batch, which leaves; or none, and when to look again (None: on the next event)."""
-        if not self._waits and idle_instances and (alone := self._take_lone()) is not None:
-            return [alone], None
+        if not self._waits and idle_instances and (taken := self._take_all()) is not None:
+            return taken, None
         look_again_ns: int | None = None
         for index, lane in enumerate(self._lanes):
             if not self._lane_rows[index]:
@@ -120,17 +120,18 @@ class Line(Generic[Item]):
                     look_again_ns = min(decision.look_again_ns, look_again_ns or decision.look_again_ns)
         return [], look_again_ns
 
-    def _take_lone(self) -> Item | None:
-        """The only one who waits, if there is only one: there is nothing to decide, and it is what happens most."""
+    def _take_all(self) -> list[Item] | None:
+        """All who wait, where they are one batch: there is nothing to decide, and it is what happens most."""
         lane = self._lanes[0]
         if len(lane) != 1 or self.rows != self._lane_rows[0]:
             return None
         (queue,) = lane.values()
-        if len(queue) != 1:
+        if len(queue) > 1 and (self.rows > self._max_rows or self._preferred_rows):
             return None
-        item, _ = queue.popitem()
-        self._left(item)
-        return item
+        taken = list(queue)
+        queue.clear()
+        self._lane_rows[0] = self.rows = 0
+        return taken
 
     def _mergeable(self, key: Hashable, first_lane: int) -> list[OrderedDict[Item, None]]:
         """What waits with this key, lane by lane; the first lane has some."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from modeldyno.bfloat16 import as_numbers, from_numbers
 from modeldyno.errors import DataError, UsageError
 from modeldyno.processing.steps import (
     FLOATS,
@@ -17,7 +18,7 @@ from modeldyno.processing.steps import (
 from modeldyno.records.processing import Cast, Clip, Impute, Normalise, Scale, Threshold
 from modeldyno.records.signature import DATATYPES
 
-_CASTABLE = NUMBERS | {"BOOL"}
+_CASTABLE = NUMBERS | {"BOOL", "BF16"}
 
 
 def plan_cast(operation: Cast, specs: Specs) -> Step:
@@ -30,8 +31,11 @@ def plan_cast(operation: Cast, specs: Specs) -> Step:
     dtype = np.dtype(DATATYPES[operation.datatype])
 
     def compute(array: Array) -> Array:
+        array = as_numbers(array)
         if operation.datatype in WHOLES:
             _require_range(array, operation)
+        if operation.datatype == "BF16":
+            return from_numbers(array)
         with np.errstate(over="ignore"):  # too large for the narrower float: infinity, as in ONNX
             return array.astype(dtype)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from modeldyno.errors import UsageError
 from modeldyno.protocols import Tensors
-from modeldyno.records.processing import OneTensor
+from modeldyno.records.operation import OneTensor
 from modeldyno.records.signature import DATATYPES, TensorSpec
 
 Array: TypeAlias = NDArray[Any]

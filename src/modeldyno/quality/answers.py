@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from modeldyno.bfloat16 import as_numbers
 from modeldyno.errors import DataError
 from modeldyno.protocols import Tensors
 from modeldyno.quality.labels import Array, plain_labels
@@ -28,7 +29,8 @@ def answers_from(outputs: Tensors, signature: Signature, task: Task, classes: Se
     3. Else a float output [N] or [N, 1] is the score of the second of two classes: at least 0 when its name says
        `logit` or `decision`, at least 0.5 when all values lie between 0 and 1. Any other is ambiguous.
 
-    Regression: the one numeric output [N] or [N, 1].
+    Regression and ranking: the one numeric output [N] or [N, 1]. Embedding: the float output [N, D]. Sequence: the
+    integer output [N, L], or the BYTES output [N].
 
     Args:
         outputs: by name, as a session returns them. Any number of rows: no rule depends on the other rows, except that
@@ -42,8 +44,8 @@ def answers_from(outputs: Tensors, signature: Signature, task: Task, classes: Se
     """
     found = _in_order(outputs, signature)
     _require_numbers(found)
-    if task == "regression":
-        return _values(found)
+    if task not in ("classification", "unknown"):
+        return {"embedding": _vectors, "sequence": _sequences}.get(task, _values)(found)
     labels = _pick({name: array for name, array in found.items() if _is_label(array)}, ("label", "class"))
     if labels is not None:
         return _named(plain_labels(labels, "the model's answers"), classes)
@@ -56,12 +58,34 @@ def answers_from(outputs: Tensors, signature: Signature, task: Task, classes: Se
     return _named(_positives(found), classes, is_index=True)
 
 
+def pick_score_matrix(outputs: Tensors, signature: Signature) -> tuple[str, Array] | None:
+    """The float output [N, C] that holds scores, with its name; None when there is none."""
+    candidates = _score_matrices(_in_order(outputs, signature))
+    picked = _pick(candidates, _SCORE_NAMES)
+    return None if picked is None else next((name, one) for name, one in candidates.items() if one is picked)
+
+
+def pick_positives(outputs: Tensors, signature: Signature) -> tuple[str, Array] | None:
+    """The output [N] or [N, 1] that holds the score of the second of two classes; None when none does.
+
+    A score without `logit` or `decision` in its name is one only between 0 and 1.
+    """
+    found = _score_columns(_in_order(outputs, signature))
+    candidates = {name: array for name, array in found.items() if array.dtype.kind == "f"}
+    picked = _pick(candidates, (*_SCORE_NAMES, *_LOGIT_NAMES))
+    if picked is None:
+        return None
+    name = next(name for name, one in candidates.items() if one is picked)
+    is_score = any(word in name.lower() for word in _LOGIT_NAMES) or (picked.min() >= 0 and picked.max() <= 1)
+    return (name, picked) if is_score else None
+
+
 def _in_order(outputs: Tensors, signature: Signature) -> dict[str, Array]:
     names = [spec.name for spec in signature.outputs if spec.name != STAGE_OUTPUT]  # says who answered, not what
     missing = [name for name in names if name not in outputs]
     if missing:
         raise DataError(f"the model gave no output {missing[0]!r}, which its signature promises")
-    return {name: np.asarray(outputs[name]) for name in names}
+    return {name: as_numbers(np.asarray(outputs[name])) for name in names}
 
 
 def _require_numbers(found: dict[str, Array]) -> None:
@@ -141,6 +165,33 @@ def _values(found: dict[str, Array]) -> NDArray[np.float64]:
             hint="a regression with several targets cannot be judged yet; keep one output of shape [N] or [N, 1]",
         )
     return value.astype(np.float64)
+
+
+def _vectors(found: dict[str, Array]) -> Array:
+    picked = _pick(_score_matrices(found), ("embed", "vector", "pool"))
+    if picked is None:
+        raise DataError(
+            f"no output holds one vector a row: {_shapes(found)}",
+            hint="expected a float output [N, D]; one vector for each token has to be pooled in the model",
+        )
+    return picked
+
+
+def _sequences(found: dict[str, Array]) -> Array:
+    candidates = {
+        name: array
+        for name, array in found.items()
+        if (array.ndim == 2 and array.dtype.kind in "iu" and array.shape[1] > 1)
+        or (_is_label(array) and array.dtype.kind in "OSU")
+    }
+    picked = _pick(candidates, ("sequence", "token", "text"))
+    if picked is None:
+        raise DataError(f"no output holds a sequence a row: {_shapes(found)}", hint="expected INT [N, L] or BYTES [N]")
+    return picked
+
+
+def _shapes(found: dict[str, Array]) -> str:
+    return ", ".join(f"{name} {array.dtype} {list(array.shape)}" for name, array in found.items())
 
 
 def _positives(found: dict[str, Array]) -> NDArray[np.int64]:

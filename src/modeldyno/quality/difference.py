@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from modeldyno.bfloat16 import as_numbers
+from modeldyno.quality.closeness import closeness
+
 _MOST_SHOWN = 80
 
 
@@ -23,8 +26,8 @@ def tensor_difference(
 ) -> Difference | None:
     """The first difference between outputs of the same names; None when there is none.
 
-    Numbers with a fraction are equal when `|expected - received| <= tolerance + tolerance * |expected|`, as
-    `numpy.allclose` has it, and NaN equals NaN; whole numbers, truths and texts must be the same as expected.
+    Numbers with a fraction are equal as `modeldyno.quality.closeness` has it, with one tolerance for both; whole
+    numbers, truths and texts must be the same as expected.
     Shapes are equal when they are so but for dimensions of length 1. Outputs that nothing is expected of are not
     looked at.
 
@@ -46,7 +49,8 @@ def tensor_difference(
         if differing.any():
             place = tuple(int(index) for index in np.argwhere(differing)[0])
             indices = f"[{', '.join(map(str, place))}]" if place else ""
-            return Difference(f"{name}{indices}", _shown(wanted[place]), _shown(got[place]))
+            shown = (_shown(as_numbers(array)[place]) for array in (wanted, got))
+            return Difference(f"{name}{indices}", *shown)
     return None
 
 
@@ -55,12 +59,9 @@ def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _differing(wanted: NDArray[Any], got: NDArray[Any], tolerance: float) -> NDArray[np.bool_]:
-    is_number = wanted.dtype.kind in "iuf" and got.dtype.kind in "iuf"
-    if is_number and wanted.dtype.kind == "f":
-        # In float64, in which the difference of two float32 is exact.
-        return ~np.isclose(got.astype(np.float64), wanted.astype(np.float64), tolerance, tolerance, equal_nan=True)
-    if is_number or wanted.dtype.kind == got.dtype.kind:
-        return np.asarray(wanted != got, bool)
+    kinds = {as_numbers(wanted).dtype.kind, as_numbers(got).dtype.kind}
+    if kinds <= set("iuf") or len(kinds) == 1:
+        return ~closeness(wanted, got, relative=tolerance, absolute=tolerance)
     return np.ones(wanted.shape, bool)
 
 

@@ -11,8 +11,9 @@ from typing import TypeVar
 from modeldyno.errors import DataError, ObjectiveError
 from modeldyno.quality.proportions import paired_difference, wilson
 from modeldyno.records.base import Estimate
-from modeldyno.records.objective import ERROR_METRICS, Objective
-from modeldyno.records.quality import Quality, QualityChange
+from modeldyno.records.metrics import AVERAGES, changed_metric, metric_named
+from modeldyno.records.objective import Objective
+from modeldyno.records.quality import GroupQuality, Quality, QualityChange
 from modeldyno.records.verdict import Answer, ObjectiveVerdict
 from modeldyno.units import format_fraction, format_number
 
@@ -42,25 +43,59 @@ def judge_quality(objective: Objective, quality: Quality | None, change: Quality
         return _judge_flips(objective, _given(change, objective))
     if objective.kind == "quality":
         given = _given(quality, objective)
-        found = _find(objective, objective.metric, given.metrics)
+        part = _part_of(objective, given)
+        found = _find(objective, objective.metric, part.metrics, part.omitted)
         rows_needed = (
             _least_rows(objective, given.rows, lambda rows: wilson(found.value * rows, rows))
-            if objective.metric == "accuracy"
-            else _rows_for_value(objective, found, given.rows)
+            if objective.metric == "accuracy" and objective.group is None
+            else _rows_for_value(objective, found, part.rows)
         )
-        return _judge(objective, found, given.rows, rows_needed)
-    drop = _given(change, objective)
-    name = objective.metric.removesuffix("_drop").removesuffix("_rise")
-    if not drop.drops:
+        return _judge(objective, found, part.rows, rows_needed)
+    return _judge_change(objective, _given(change, objective))
+
+
+def _judge_change(objective: Objective, change: QualityChange) -> ObjectiveVerdict:
+    name = changed_metric(objective.metric)
+    if name is None:
+        found = _find(objective, objective.metric, change.agreement, {})
+        return _judge(objective, found, change.rows, _rows_for_value(objective, found, change.rows))
+    if not change.drops:
         raise labels_needed(objective)
-    found = _find(objective, name, drop.drops)
-    discordant = drop.discordant_rows.get("accuracy")
+    found = _find(objective, name, _drops_of(objective, change), {})
+    discordant = change.discordant_rows.get("accuracy")
     rows = (
-        _rows_for_drop(objective, found, drop.rows, discordant)
-        if name == "accuracy" and discordant is not None
-        else _rows_for_value(objective, found, drop.rows)
+        _rows_for_drop(objective, found, change.rows, discordant)
+        if name == "accuracy" and objective.group is None and discordant is not None
+        else _rows_for_value(objective, found, change.rows)
     )
-    return _judge(objective, found, drop.rows, rows)
+    return _judge(objective, found, change.rows, rows)
+
+
+def _part_of(objective: Objective, quality: Quality) -> Quality | GroupQuality:
+    """The whole, or the class or slice that the objective names."""
+    if objective.group is None:
+        return quality
+    groups = {one.name: one for one in (*quality.slices, *quality.classes)}
+    if objective.group not in groups:
+        raise _unknown_group(objective, list(groups))
+    return groups[objective.group]
+
+
+def _drops_of(objective: Objective, change: QualityChange) -> dict[str, Estimate]:
+    if objective.group is None:
+        return change.drops
+    groups = change.slices | change.classes
+    if objective.group not in groups:
+        raise _unknown_group(objective, list(groups))
+    return groups[objective.group]
+
+
+def _unknown_group(objective: Objective, known: list[str]) -> ObjectiveError:
+    return ObjectiveError(
+        f"objective {objective.text!r} cannot be judged: there is no class or slice {objective.group!r}",
+        why=f"there are {', '.join(known[:20])}{', ...' if len(known) > 20 else ''}" if known else "there are none",
+        hint="write a class as its label: recall[malignant]; a slice as --slice site and accuracy[site=north]",
+    )
 
 
 def labels_needed(objective: Objective, *, has_data: bool = True) -> DataError:
@@ -86,10 +121,13 @@ def _given(record: RecordT | None, objective: Objective) -> RecordT:
     return record
 
 
-def _find(objective: Objective, metric: str, known: dict[str, Estimate]) -> Estimate:
+def _find(objective: Objective, metric: str, known: dict[str, Estimate], omitted: dict[str, str]) -> Estimate:
     for name in (metric, f"{metric}_binary", f"{metric}_macro"):
         if name in known:
             return known[name]
+    why = next((omitted[name] for name in (metric, _stem_of(metric), "every metric") if name in omitted), None)
+    if why is not None:
+        raise ObjectiveError(f"objective {objective.text!r} cannot be judged: {metric} is not told", why=why)
     if metric.endswith("_binary") and "accuracy" in known:
         raise ObjectiveError(
             f"objective {objective.text!r} cannot be judged: the data do not have exactly two classes",
@@ -97,8 +135,14 @@ def _find(objective: Objective, metric: str, known: dict[str, Estimate]) -> Esti
         )
     raise ObjectiveError(
         f"objective {objective.text!r} cannot be judged: this model's task has no {metric}",
-        hint=f"use one of {', '.join(known)}",
+        hint=f"use one of {', '.join(known)}" if known else "nothing is told of it",
     )
+
+
+def _stem_of(metric: str) -> str:
+    """`roc_auc` of `roc_auc_macro`: what is left out is so in every average."""
+    stem, _, average = metric.rpartition("_")
+    return stem if average in AVERAGES else metric
 
 
 def _judge_flips(objective: Objective, change: QualityChange) -> ObjectiveVerdict:
@@ -112,6 +156,13 @@ def _judge(objective: Objective, found: Estimate, rows: int, rows_to_decide: int
     evidence = _evidence(objective, found, rows)
     if answer != "cannot_tell":
         return ObjectiveVerdict(objective=objective.text, verdict=answer, measured=found, evidence=evidence)
+    if found.low is None or found.high is None:
+        return ObjectiveVerdict(
+            objective=objective.text,
+            verdict=answer,
+            measured=found,
+            evidence=f"{evidence}; so few rows support no interval",
+        )
     more = (
         "it is so close to the limit that no number of rows would decide"
         if rows_to_decide is None
@@ -127,9 +178,9 @@ def _judge(objective: Objective, found: Estimate, rows: int, rows_to_decide: int
 
 
 def _answer(objective: Objective, found: Estimate) -> Answer:
-    low = found.value if found.low is None else found.low
-    high = found.value if found.high is None else found.high
-    bad, good = (low, high) if objective.higher_is_better else (high, low)
+    if found.low is None or found.high is None:
+        return "cannot_tell"
+    bad, good = (found.low, found.high) if objective.higher_is_better else (found.high, found.low)
     if objective.is_met_by(bad):
         return "pass"
     return "cannot_tell" if objective.is_met_by(good) else "fail"
@@ -173,25 +224,32 @@ def _rows_for_value(objective: Objective, found: Estimate, rows: int) -> int | N
 
 def _evidence(objective: Objective, found: Estimate, rows: int) -> str:
     name = objective.metric
-    base = name.removesuffix("_drop").removesuffix("_rise")
-    in_percent = base not in (*ERROR_METRICS, "r2")
-    limit, low, high = (float(value or 0) for value in (objective.limit, found.low, found.high))
+    base = changed_metric(name) or name
+    known = metric_named(base)
+    in_percent = known is None or known.unit == "fraction"
+    limit = float(objective.limit or 0)
+    of = "" if objective.group is None else f" of {objective.group}"
     if base != name and in_percent:
-        return f"{_movement(base, found)} on {rows:,} rows; the limit is {_points(limit)} points"
+        return f"{_movement(base, of, found)} on {rows:,} rows; the limit is {_points(limit)} points"
     number = format_fraction if in_percent else format_number
-    verb = {base: "is", f"{base}_drop": "dropped by", f"{base}_rise": "rose by"}[name]
-    what = base.replace("_", " ")
-    shown = f"{what} {verb} {number(found.value)} [{number(low)}, {number(high)}]"
+    verb = "is" if base == name else f"{'dropped' if name.endswith('_drop') else 'rose'} by"
+    spread = "" if found.low is None or found.high is None else f" [{number(found.low)}, {number(found.high)}]"
+    shown = f"{base.replace('_', ' ')}{of} {verb} {number(found.value)}{spread}"
     return f"{shown} on {rows:,} rows; the limit is {number(limit)}"
 
 
-def _movement(metric: str, found: Estimate) -> str:
-    spread = f"[{_points(found.low or 0)}, {_points(found.high or 0)}]"
+def _movement(metric: str, of: str, found: Estimate) -> str:
+    """How a fraction moved, in points; a rise of an error is a movement for the worse as a drop of a score is."""
+    known = metric_named(metric)
+    is_score = known is None or known.higher_is_better
+    worse, better, change = ("dropped", "rose", "drop") if is_score else ("rose", "fell", "rise")
+    shown = f"{metric.replace('_', ' ')}{of}"
+    spread = "" if found.low is None or found.high is None else f"[{_points(found.low)}, {_points(found.high)}]"
     if found.value > 0:
-        return f"{metric} dropped {_points(found.value)} points {spread}"
+        return f"{shown} {worse} {_points(found.value)} points {spread}".rstrip()
     if found.value < 0:
-        return f"{metric} rose {_points(-found.value)} points (drop {spread})"
-    return f"{metric} did not change (drop 0 points {spread})"
+        return f"{shown} {better} {_points(-found.value)} points{f' ({change} {spread})' if spread else ''}"
+    return f"{shown} did not change{f' ({change} 0 points {spread})' if spread else ''}"
 
 
 def _points(fraction: float) -> str:

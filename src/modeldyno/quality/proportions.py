@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from modeldyno.records.base import Estimate
@@ -10,7 +12,7 @@ from modeldyno.records.base import Estimate
 Z = float(special.ndtri(0.975))
 
 
-def wilson(events: float, rows: int) -> Estimate:
+def wilson(events: float, rows: float) -> Estimate:
     """A share with the score interval of Wilson (1927), JASA 22(158); never empty at 0 or all."""
     share = events / rows
     centre = (share + Z**2 / (2 * rows)) / (1 + Z**2 / rows)
@@ -18,7 +20,7 @@ def wilson(events: float, rows: int) -> Estimate:
     return Estimate(value=share, low=max(0.0, min(share, centre - half)), high=min(1.0, max(share, centre + half)))
 
 
-def paired_difference(worse: float, better: float, rows: int) -> Estimate:
+def paired_difference(worse: float, better: float, rows: float) -> Estimate:
     """The difference (worse - better) / rows of two paired proportions with Tango's score interval.
 
     Tango (1998), "Equivalence test and confidence interval for the difference in proportions for the paired-sample
@@ -39,7 +41,20 @@ def paired_difference(worse: float, better: float, rows: int) -> Estimate:
     return Estimate(value=value, low=min(low, value), high=max(high, value))
 
 
-def _score(worse: float, better: float, rows: int, delta: float) -> float:
+def mcnemar(worse: int, better: int) -> float:
+    """The probability of so uneven a pair of counts, or a more uneven one, if both were equally likely.
+
+    The exact test of McNemar (1947), Psychometrika 12(2), two-sided: binomial in the discordant rows.
+    """
+    return min(1.0, 2 * float(special.bdtr(min(worse, better), worse + better, 0.5)))
+
+
+def effective_rows(weights: NDArray[np.float64]) -> float:
+    """As many rows of equal weight have the same spread: Kish (1965), "Survey Sampling"."""
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
+def _score(worse: float, better: float, rows: float, delta: float) -> float:
     """Tango's statistic for a true difference of `delta`; falls as delta grows."""
     a = 2 * rows
     b = -worse - better + (2 * rows - worse + better) * delta

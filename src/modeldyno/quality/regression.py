@@ -1,64 +1,72 @@
 """Quality of predicted values, and its change between two sets of answers to the same rows."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from modeldyno.errors import DataError
-from modeldyno.quality.confusion import RESAMPLES, spread_estimate
+from modeldyno.quality.bootstrap import Direction, Floats, estimates, worsening
 from modeldyno.quality.labels import Array, require_same_rows
 from modeldyno.records.base import Estimate
 from modeldyno.seeds import child_generator
 
-Floats = NDArray[np.float64]
-
 FLIP_TOLERANCE = 1e-3
 """A value has changed when it moved by more than this share of itself plus this share of the answers' spread."""
-_MOST_GROUPS = 10_000
+_SIGNS: dict[str, Direction] = {"mae": -1, "rmse": -1, "mape": -1, "r2": 1, "explained_variance": 1}
+_COLUMNS = 8
 
 
-def assess_values(answers: Array, labels: Array, *, seed: int) -> dict[str, Estimate]:
-    """Mean absolute error, root mean squared error and R², with 95 % intervals from a bootstrap over rows.
+def assess_values(
+    answers: Array, labels: Array, *, seed: int, weights: Floats | None = None
+) -> tuple[dict[str, Estimate], dict[str, str]]:
+    """Mean absolute error, root mean squared error, MAPE, R² and explained variance, with 95 % intervals.
 
-    R² is left out where it is not defined: fewer than two rows, or labels that are all the same.
+    Returns:
+        The metrics, and those that are left out with the reason: R² and explained variance where labels are all the
+        same or there are fewer than two rows, MAPE where a label is 0.
     """
-    given, truth = _numbers(answers, "the model's answers"), _numbers(labels, "the labels")
+    given, truth = numbers_of(answers, "the model's answers"), numbers_of(labels, "the labels")
     require_same_rows(given, truth)
-    values = _point_values(truth, given)
-    samples = _metrics(_resample_sums(_moments(truth, given), seed))
-    return {name: spread_estimate(value, samples[name]) for name, value in values.items()}
+    omitted = _undefined(truth)
+    found = estimates(_moments(truth, given, weights), _metrics, child_generator(seed, "quality of values"))
+    return {name: value for name, value in found.items() if name not in omitted}, omitted
 
 
-def compare_values(reference: Array, answers: Array, labels: Array, *, seed: int) -> dict[str, Estimate]:
-    """Rise of `mae` and `rmse` and drop of `r2` from reference to answers; every resample holds the same rows of both.
+def compare_values(
+    reference: Array, answers: Array, labels: Array, *, seed: int, weights: Floats | None = None
+) -> dict[str, Estimate]:
+    """Rise of errors and drop of `r2` from reference to answers; every resample holds the same rows of both.
 
     Values that are equal on every row give an interval of no width: how far other rows would move cannot be told
     from them.
     """
-    before, after = _numbers(reference, "the original's answers"), _numbers(answers, "the answers")
-    truth = _numbers(labels, "the labels")
+    before, after = numbers_of(reference, "the original's answers"), numbers_of(answers, "the answers")
+    truth = numbers_of(labels, "the labels")
     require_same_rows(before, truth)
     require_same_rows(after, truth)
-    old, new = _point_values(truth, before), _point_values(truth, after)
-    sums = _resample_sums(np.hstack([_moments(truth, before), _moments(truth, after)]), seed)
-    samples_old, samples_new = _metrics(sums[:, :5]), _metrics(sums[:, 5:])
-    sign = {"mae": 1, "rmse": 1, "r2": -1}
-    return {
-        name: spread_estimate(
-            sign[name] * (new[name] - old[name]), sign[name] * (samples_new[name] - samples_old[name])
-        )
-        for name in old
-    }
+    moments = np.hstack([_moments(truth, before, weights), _moments(truth, after, weights)])
+    found = estimates(moments, worsening(_metrics, _COLUMNS, _SIGNS), child_generator(seed, "quality of values"))
+    omitted = _undefined(truth)
+    return {name: value for name, value in found.items() if name not in omitted}
 
 
 def count_moved(reference: Array, answers: Array) -> int:
     """Rows whose value moved by more than `FLIP_TOLERANCE` of itself and of the spread of the reference."""
-    before, after = _numbers(reference, "the original's answers"), _numbers(answers, "the answers")
+    return int(moved(reference, answers).sum())
+
+
+def moved(reference: Array, answers: Array) -> np.ndarray:
+    """Which rows' value moved by more than `FLIP_TOLERANCE` of itself and of the spread of the reference."""
+    before, after = numbers_of(reference, "the original's answers"), numbers_of(answers, "the answers")
     require_same_rows(before, after)
     allowed = FLIP_TOLERANCE * (np.abs(before) + before.std())
-    return int((np.abs(after - before) > allowed).sum())
+    return np.asarray(np.abs(after - before) > allowed)
 
 
-def _numbers(values: Array, what: str) -> Floats:
+def numbers_of(values: Array, what: str) -> Floats:
+    """One number a row.
+
+    Raises:
+        DataError: text, several a row, or NaN; `what` names whose they are.
+    """
     array = np.asarray(values)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -76,48 +84,48 @@ def _numbers(values: Array, what: str) -> Floats:
     return numbers
 
 
-def _point_values(truth: Floats, given: Floats) -> dict[str, float]:
-    from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
+def _undefined(truth: Floats) -> dict[str, str]:
+    omitted = {}
+    if len(truth) < 2 or truth.min() == truth.max():
+        why = "one row has no spread to explain" if len(truth) < 2 else "all labels are the same: nothing to explain"
+        omitted = {"r2": why, "explained_variance": why}
+    if not truth.all():
+        zeros = int((truth == 0).sum())
+        omitted["mape"] = f"{zeros:,} labels are 0, and an error has no share of nothing"
+    return omitted
 
-    values = {
-        "mae": float(mean_absolute_error(truth, given)),
-        "rmse": float(np.sqrt(mean_squared_error(truth, given))),
-    }
-    if len(truth) >= 2 and truth.min() < truth.max():
-        values["r2"] = float(r2_score(truth, given))
-    return values
 
-
-def _moments(truth: Floats, given: Floats) -> Floats:
-    """What the metrics are made of, to be summed over rows: 1, |error|, error², y and y² about its mean."""
+def _moments(truth: Floats, given: Floats, weights: Floats | None) -> Floats:
+    """What the metrics are made of, to be summed over rows."""
     error, centred = given - truth, truth - truth.mean()
-    return np.column_stack([np.ones(len(truth)), np.abs(error), error**2, centred, centred**2])
+    relative = np.divide(np.abs(error), np.abs(truth), out=np.zeros_like(error), where=truth != 0)
+    rows = np.ones(len(truth))
+    found = np.column_stack(
+        [
+            rows,
+            np.abs(error),
+            error**2,
+            centred,
+            centred**2,
+            error - error.mean(),
+            (error - error.mean()) ** 2,
+            relative,
+        ]
+    )
+    return found if weights is None else found * weights[:, None]
 
 
 def _metrics(sums: Floats) -> dict[str, Floats]:
-    rows, absolute, squared, centred, centred_squared = sums.T
+    rows, absolute, squared, centred, centred_squared, offset, offset_squared, relative = sums.T
+    rows = np.where(rows > 0, rows, 1.0)  # a resample of rows that all weigh nothing has nothing to divide either
     total = centred_squared - centred**2 / rows
+    unexplained = offset_squared - offset**2 / rows
     # A resample in which all labels are equal has no R²; with two rows or more it is a rare one, and 0 as in sklearn.
-    ratio = np.divide(squared, total, out=np.ones_like(total), where=total > 0)
-    return {"mae": absolute / rows, "rmse": np.sqrt(squared / rows), "r2": 1 - ratio}
-
-
-def _resample_sums(moments: Floats, seed: int) -> Floats:
-    """Sums over rows drawn with replacement, shape [RESAMPLES, columns].
-
-    More than 10,000 rows are first added up in 10,000 groups, in turn: the groups are then as independent as the rows,
-    and drawing them has the same spread at a fraction of the work.
-    """
-    groups = min(_MOST_GROUPS, len(moments))
-    starts = np.linspace(0, len(moments), groups, endpoint=False).astype(np.intp)
-    grouped = np.add.reduceat(moments, starts, axis=0)
-    generator = child_generator(seed, "quality of values")
-    chunk = max(1, 2_000_000 // groups)
-    parts = []
-    for start in range(0, RESAMPLES, chunk):
-        tables = min(chunk, RESAMPLES - start)
-        drawn = generator.integers(0, groups, (tables, groups))
-        drawn += np.arange(tables)[:, None] * groups
-        counts = np.bincount(drawn.reshape(-1), minlength=tables * groups).reshape(tables, groups)
-        parts.append(counts.astype(np.float64) @ grouped)
-    return np.concatenate(parts)
+    ratio, rest = (np.divide(part, total, out=np.ones_like(total), where=total > 0) for part in (squared, unexplained))
+    return {
+        "mae": absolute / rows,
+        "rmse": np.sqrt(squared / rows),
+        "mape": relative / rows,
+        "r2": 1 - ratio,
+        "explained_variance": 1 - rest,
+    }

@@ -6,9 +6,12 @@ from modeldyno.records.base import Estimate, Record
 from modeldyno.records.deployment import RuntimeName, SessionSettings
 from modeldyno.records.signature import Signature
 
-Task = Literal["classification", "regression", "unknown"]
-ModelFormat = Literal["sklearn", "onnx"]
-Precision = Literal["fp64", "fp32", "fp16", "int8", "mixed"]
+Task = Literal["classification", "regression", "ranking", "embedding", "sequence", "unknown"]
+ModelFormat = Literal[
+    "python", "sklearn", "onnx", "xgboost", "lightgbm", "openvino", "saved-model", "keras",
+    "torch-export", "torchscript", "torch-module",
+]  # fmt: skip
+Precision = Literal["fp64", "fp32", "fp16", "int8", "mixed", "bf16", "int4"]
 
 
 class Model(Record, frozen=True, kw_only=True):

@@ -77,6 +77,10 @@ class Samples(Record, frozen=True, kw_only=True):
     samples: tuple[Sample, ...]
     relative_tolerance: float
     absolute_tolerance: float
+    answers: tuple[int | float | str, ...] = ()
+    """The label or value that the bundle gave to the first rows of the data it was made with."""
+    rows_digest: str = ""
+    """Digest of all of those data, labels included."""
 
 
 class Proof(Record, frozen=True, kw_only=True):
@@ -87,6 +91,14 @@ class Proof(Record, frozen=True, kw_only=True):
     verdict: MeasurementVerdict
     server_cpu_ns_per_request: float | None
     server_peak_memory_bytes: int | None
+    cache_hits: int | None = None
+    """Answers that the server gave from its cache, by its own statistics; None when they could not be read."""
+    cache_misses: int | None = None
+    repeated_fraction: float | None = None
+    """As in `EffectiveWorkload`."""
+    marked_after: int | None = None
+    """Different rows that there were, where the load asked more different questions: the same rows were then asked
+    under another parameter of the request. None where there were enough."""
 
 
 class Datasheet(Record, frozen=True, kw_only=True):

@@ -5,8 +5,9 @@ from typing import Literal
 import msgspec
 
 from modeldyno.records.base import Record
+from modeldyno.units import format_size
 
-RuntimeName = Literal["onnxruntime", "scikit-learn"]
+RuntimeName = Literal["onnxruntime", "python", "scikit-learn", "xgboost", "lightgbm", "openvino", "pytorch"]
 
 
 Device = Literal["cpu", "cuda"]
@@ -99,7 +100,8 @@ class Deployment(Record, frozen=True, kw_only=True):
         shape = f"{self.session.threads} × {self.instances}"
         batch = "batch 1" if self.batching.max_rows == 1 else f"batch ≤ {self.batching.max_rows}"
         runtime = f"{self.runtime} {self.session.label}".rstrip()
-        return f"{runtime} {self.artifact}, {shape}, {batch}"
+        cache = f", cache {format_size(self.cache.max_bytes)}" if self.cache.max_bytes else ""
+        return f"{runtime} {self.artifact}, {shape}, {batch}{cache}"
 
 
 class BatchingChanges(Record, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from typing import Literal, cast
 
 from modeldyno.errors import ObjectiveError, UsageError
 from modeldyno.records.base import Record
+from modeldyno.records.metrics import METRIC_NAMES, change_name, changed_metric, metric_named
 from modeldyno.units import parse_duration_ns, parse_fraction, parse_rate_per_s, parse_size_bytes
 
 Comparison = Literal["<", "<=", ">", ">=", "minimise", "maximise"]
@@ -32,34 +33,25 @@ TOKEN_TIMES = {
 TOKEN_LATENCY_METRICS = {f"{time}_{level}": (time, level) for time in TOKEN_TIMES for level in LATENCY_METRICS}
 """`ttft_p99` and so on, to the time and its level."""
 TOKEN_RATE = "tokens_per_s"  # noqa: S105 - no password
-FRACTION_SCORES = (
-    "accuracy",
-    *(
-        f"{score}{average}"
-        for score in ("precision", "recall", "f1")
-        for average in ("", "_binary", "_macro", "_micro", "_weighted")
-    ),
-)
-ERROR_METRICS = ("mae", "rmse")
-QUALITY_METRICS = (*FRACTION_SCORES, *ERROR_METRICS, "r2")
+QUALITY_METRICS = tuple(name for name in METRIC_NAMES if name != "flip_rate")
 
 _KINDS: dict[str, ObjectiveKind] = {
     **dict.fromkeys(LATENCY_METRICS, "latency"),
     "error_rate": "fraction",
-    "flip_rate": "quality_change",
     "throughput": "rate",
     "memory": "size",
     "size": "size",
     **dict.fromkeys(TOKEN_LATENCY_METRICS, "token_latency"),
     TOKEN_RATE: "token_rate",
-    **dict.fromkeys(QUALITY_METRICS, "quality"),
-    **{f"{metric}_drop": "quality_change" for metric in (*FRACTION_SCORES, "r2")},
-    **{f"{metric}_rise": "quality_change" for metric in ERROR_METRICS},
 }
-_HIGHER_IS_BETTER = frozenset({"throughput", TOKEN_RATE, *FRACTION_SCORES, "r2"})
+"""Of speed; those of quality are in `records.metrics`."""
+_HIGHER_IS_BETTER = frozenset({"throughput", TOKEN_RATE})
 _OBJECTIVE = re.compile(
-    r"(?P<metric>[a-z][a-z0-9_.]*)\s*(?:(?P<op><=|>=|<|>|==|=)\s*(?P<limit>[^\s,].*)?)?", re.IGNORECASE
+    r"(?P<metric>[a-z][a-z0-9_.@]*)(?:\[(?P<group>[^\[\]]+)\])?\s*(?:(?P<op><=|>=|<|>|==|=)\s*(?P<limit>[^\s,].*)?)?",
+    re.IGNORECASE,
 )
+_BETWEEN = re.compile(r",(?![^\[]*\])")
+"""Commas between objectives: a class may have one in its name."""
 
 
 class Objective(Record, frozen=True, kw_only=True):
@@ -68,11 +60,13 @@ class Objective(Record, frozen=True, kw_only=True):
     text: str
     """As the user wrote it."""
     metric: str
-    """As in `_KINDS`: `p99`, `error_rate`, `throughput`, `memory`, `accuracy`, `accuracy_drop`, ..."""
+    """`p99`, `error_rate`, `throughput`, `memory`, `accuracy`, `accuracy_drop`, ..."""
     kind: ObjectiveKind
     comparison: Comparison
     limit: float | None
     """None for a direction."""
+    group: str | None = None
+    """Of a quality: the class, or `column=value` of the slice, that alone is looked at: `recall[malignant]`."""
 
     @property
     def is_about_quality(self) -> bool:
@@ -92,7 +86,7 @@ class Objective(Record, frozen=True, kw_only=True):
     @property
     def higher_is_better(self) -> bool:
         """The direction in which the metric improves."""
-        return self.metric in _HIGHER_IS_BETTER
+        return _is_higher_better(self.metric)
 
     def is_met_by(self, value: float) -> bool:
         """Whether one exact value meets the limit; a direction is met by anything."""
@@ -117,7 +111,7 @@ def parse_objectives(text: str) -> tuple[Objective, ...]:
     """
     found = []
     start = 0
-    for part in text.split(","):
+    for part in _BETWEEN.split(text):
         offset = start + len(part) - len(part.lstrip())
         start += len(part) + 1
         if not part.strip():
@@ -126,7 +120,7 @@ def parse_objectives(text: str) -> tuple[Objective, ...]:
     repeated = [
         one.text
         for index, one in enumerate(found)
-        if (one.metric, one.comparison) in {(o.metric, o.comparison) for o in found[:index]}
+        if (one.metric, one.group, one.comparison) in {(o.metric, o.group, o.comparison) for o in found[:index]}
     ]
     if repeated:
         raise ObjectiveError(
@@ -140,28 +134,28 @@ def _parse_one(text: str, part: str, offset: int) -> Objective:
     if match is None:
         place = offset + next((m.end() for m in [re.match(r"[a-z][a-z0-9_.]*", part, re.IGNORECASE)] if m), 0)
         raise _at(text, place, "this is not an objective", "write a metric, a comparison and a limit: p99<20ms")
-    metric, comparison, limit = match["metric"].lower(), match["op"], match["limit"]
-    if metric not in _KINDS:
-        nearest = difflib.get_close_matches(metric, _KINDS, n=1, cutoff=0.5)
-        raise _at(
-            text,
-            offset,
-            f"unknown metric {metric!r}",
-            f"did you mean {nearest[0]}?" if nearest else f"known metrics: {', '.join(_KINDS)}",
-        )
-    kind = _KINDS[metric]
+    metric, group, comparison, limit = match["metric"].lower(), match["group"], match["op"], match["limit"]
+    kind = _kind_of(metric)
+    if kind is None:
+        names = (*_KINDS, *METRIC_NAMES, *filter(None, map(change_name, METRIC_NAMES)))
+        nearest = difflib.get_close_matches(metric, names, n=1, cutoff=0.5)
+        known = f"known metrics: {', '.join((*_KINDS, *METRIC_NAMES))}; and of quality, such as accuracy_drop, mae_rise"
+        hint = f"did you mean {nearest[0]}?" if nearest else known
+        raise _at(text, offset, f"unknown metric {metric!r}", hint)
+    if group is not None and kind not in ("quality", "quality_change"):
+        raise _at(text, offset + len(metric), f"{metric} has no classes", "a class is for quality: recall[malignant]")
     if comparison is None:
         if kind in ("quality", "quality_change", "fraction"):
             raise _at(text, offset + len(metric), f"{metric} needs a limit", f"for example {_example(metric)}")
-        direction: Comparison = "maximise" if metric in _HIGHER_IS_BETTER else "minimise"
+        direction: Comparison = "maximise" if _is_higher_better(metric) else "minimise"
         return Objective(text=part, metric=metric, kind=kind, comparison=direction, limit=None)
     at_limit = offset + (match.start("limit") if limit else len(part))
     if comparison in ("=", "=="):
         raise _at(text, offset + match.start("op"), "a measured value is never exactly equal", "use <, <=, > or >=")
     if limit is None:
         raise _at(text, at_limit, f"{metric} {comparison} what?", f"for example {_example(metric)}")
-    if (comparison[0] == ">") != (metric in _HIGHER_IS_BETTER):
-        better = "higher" if metric in _HIGHER_IS_BETTER else "lower"
+    if (comparison[0] == ">") != _is_higher_better(metric):
+        better = "higher" if _is_higher_better(metric) else "lower"
         raise _at(
             text,
             offset + match.start("op"),
@@ -172,7 +166,28 @@ def _parse_one(text: str, part: str, offset: int) -> Objective:
         value = _parse_limit(kind, metric, limit)
     except UsageError as problem:
         raise _at(text, at_limit, problem.what, problem.hint) from problem
-    return Objective(text=part, metric=metric, kind=kind, comparison=cast("Comparison", comparison), limit=value)
+    return Objective(
+        text=part,
+        metric=metric,
+        kind=kind,
+        comparison=cast("Comparison", comparison),
+        limit=value,
+        group=group,
+    )
+
+
+def _kind_of(metric: str) -> ObjectiveKind | None:
+    if metric in _KINDS:
+        return _KINDS[metric]
+    known = metric_named(metric)
+    if known is not None:
+        return "quality_change" if known.is_agreement else "quality"
+    return None if changed_metric(metric) is None else "quality_change"
+
+
+def _is_higher_better(metric: str) -> bool:
+    known = metric_named(metric)
+    return metric in _HIGHER_IS_BETTER if known is None else known.higher_is_better
 
 
 def _parse_limit(kind: ObjectiveKind, metric: str, limit: str) -> float:
@@ -182,21 +197,25 @@ def _parse_limit(kind: ObjectiveKind, metric: str, limit: str) -> float:
         return parse_size_bytes(limit)
     if kind in ("rate", "token_rate"):
         return parse_rate_per_s(limit)
-    if metric.removesuffix("_rise") in ERROR_METRICS:
+    known = metric_named(changed_metric(metric) or metric)
+    if known is not None and known.unit == "number" and not known.higher_is_better:
         try:
             return float(limit)
         except ValueError as problem:
             raise UsageError(f"{limit!r} is not a number", hint=f"for example {_example(metric)}") from problem
     value = parse_fraction(limit)
-    if value > 1:
+    if value > 1 and (known is None or known.is_bounded):
         raise UsageError(f"{limit!r} is more than 100 %", hint=f"did you mean {limit.rstrip('% ')}%?")
     return value
 
 
 def _example(metric: str) -> str:
-    kind = _KINDS[metric]
-    if metric.removesuffix("_rise") in ERROR_METRICS:
-        return f"{metric}<=0.5"
+    kind = _kind_of(metric) or "quality"
+    known = metric_named(changed_metric(metric) or metric)
+    if known is not None and not known.higher_is_better:
+        return f"{metric}<={'0.5' if known.unit == 'number' else '1%'}"
+    if kind == "quality_change" and changed_metric(metric) is None:
+        return f"{metric}>=99%"
     return {
         "latency": f"{metric}<20ms",
         "fraction": f"{metric}<0.1%",

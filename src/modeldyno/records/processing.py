@@ -8,15 +8,12 @@ row by row: where the first dimension varies, no operation touches it.
 from typing import Literal, TypeAlias
 
 from modeldyno.records.base import Record
+from modeldyno.records.image_operations import ImageOperation
+from modeldyno.records.operation import OneTensor
+from modeldyno.records.score_operations import ScoreOperation
 from modeldyno.records.signature import TensorSpec
-
-
-class OneTensor(Record, frozen=True, kw_only=True):
-    """What operations on a single tensor have in common."""
-
-    tensor: str
-    output: str = ""
-    """Name of the result; empty to take the place of the tensor."""
+from modeldyno.records.table_operations import TableOperation
+from modeldyno.records.text_operations import TextOperation
 
 
 class Cast(OneTensor, frozen=True, kw_only=True, tag_field="op", tag="cast"):
@@ -152,6 +149,7 @@ class SplitColumns(Record, frozen=True, kw_only=True, tag_field="op", tag="split
 Operation: TypeAlias = (
     Cast | Scale | Normalise | Clip | Impute | Threshold | Transpose | Reshape | Softmax | ArgMax | TopK | Labels
     | Select | Rename | Concatenate | JoinColumns | SplitColumns
+    | ImageOperation | ScoreOperation | TableOperation | TextOperation
 )  # fmt: skip
 
 

@@ -7,12 +7,13 @@ import msgspec
 from modeldyno.records.artifact import Artifact, Model
 from modeldyno.records.base import Estimate, Record
 from modeldyno.records.bundle import Proof
-from modeldyno.records.deployment import Deployment
+from modeldyno.records.deployment import Cache, Deployment
 from modeldyno.records.environment import Environment
 from modeldyno.records.objective import Objective
 from modeldyno.records.quality import Quality, QualityChange
 from modeldyno.records.speed import SpeedPoint
 from modeldyno.records.verdict import ObjectiveVerdict
+from modeldyno.records.workload import Repeats
 
 RefusalStage = Literal["convert", "compress", "parity", "quality", "load", "bench", "proof"]
 
@@ -74,6 +75,12 @@ class Search(Record, frozen=True, kw_only=True):
     labelled: bool
     objectives: tuple[Objective, ...]
     rate_per_s: float
+    repeats: Repeats | None = None
+    """How the traffic repeats itself, in every proof; None: it does not."""
+    repeats_from: Literal["asked", "data", "nothing"] = "nothing"
+    """Who says so: the user, or the rows of the data; `nothing` when there are no data either."""
+    cache: Cache | None = None
+    """What finalists are proven with, beside without; None: no cache is tried."""
     assessed: tuple[Assessed, ...] = ()
     refused: tuple[Refusal, ...] = ()
     points: tuple[SpeedPoint, ...] = ()

@@ -5,9 +5,15 @@ from modeldyno.records.base import Record
 DATATYPES = {
     "BOOL": "bool", "UINT8": "uint8", "UINT16": "uint16", "UINT32": "uint32", "UINT64": "uint64",
     "INT8": "int8", "INT16": "int16", "INT32": "int32", "INT64": "int64",
-    "FP16": "float16", "FP32": "float32", "FP64": "float64", "BYTES": "object",
+    "FP16": "float16", "BF16": "V2", "FP32": "float32", "FP64": "float64", "BYTES": "object",
 }  # fmt: skip
-"""Open Inference Protocol datatype to NumPy dtype name (specification/protocol/inference_rest.md)."""
+"""Open Inference Protocol datatype to NumPy dtype name (specification/protocol/inference_rest.md).
+
+BF16 is in its gRPC file only; NumPy has none, and `modeldyno.bfloat16` says what stands for it.
+"""
+
+WITHOUT_JSON = frozenset({"FP16", "BF16"})
+"""Datatypes that go in binary only, in requests and answers; in gRPC raw, for they have no typed contents either."""
 
 
 class TensorSpec(Record, frozen=True, kw_only=True):

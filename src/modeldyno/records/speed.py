@@ -2,10 +2,12 @@
 
 from typing import Literal
 
+from modeldyno.records.anatomy import Anatomy, ColdStart, GraphCost, MemoryUse
 from modeldyno.records.artifact import Model
 from modeldyno.records.base import Estimate, Record
 from modeldyno.records.deployment import Deployment
 from modeldyno.records.environment import Environment
+from modeldyno.records.peaks import Peaks
 
 Comparative = Literal["best", "tie", "slower", "clearly_slower"]
 
@@ -42,3 +44,19 @@ class Profile(Record, frozen=True, kw_only=True):
     state: Literal["complete", "interrupted"]
     points: tuple[SpeedPoint, ...]
     refused: tuple[str, ...] = ()
+    """What was left out, and why."""
+    bundle: str | None = None
+    """The bundle whose artifact `model` is; None when a model file was profiled."""
+    data: str = ""
+    """Of what the batches were made, in words; empty: made up from the signature."""
+    input_bytes_per_item: int | None = None
+    """Of one row's inputs; items per second times this is the inference speed in bytes per second."""
+    output_bytes_per_item: int | None = None
+    cost: GraphCost | None = None
+    """Of one row by the graph; None where there is no ONNX graph."""
+    peaks: Peaks | None = None
+    """Of this machine; None when they were not measured."""
+    anatomies: tuple[Anatomy, ...] = ()
+    """Of a call at the smallest batch, and at the fastest."""
+    cold_start: ColdStart | None = None
+    memory: MemoryUse | None = None

@@ -53,6 +53,22 @@ class TraceSource(Record, frozen=True, kw_only=True):
     """2 replays in half the time, so at twice the rate."""
     scale: float = 1.0
     """2 replays twice the requests in the same time; below 1, that share of them, drawn by the seed."""
+    questions: int | None = None
+    """Different questions in the part that is replayed; None where the trace does not tell which requests ask the
+    same."""
+
+
+class Repeats(Record, frozen=True, kw_only=True):
+    """How many requests of a load ask what was asked before in it."""
+
+    share: float
+    """Of the requests, from 0 up to but not 1, to the nearest request; every other one asks something new, as long as
+    there is something new to ask."""
+    pool: int = 1000
+    """What is asked again is one of the first so many questions of the load."""
+    exponent: float = 1.0
+    """Of the popularity in the pool by Zipf's law: the k-th question of the load is asked again in proportion to
+    1/k^exponent; 0 makes all equally popular. Caches of the web saw 0.64 to 0.83 (Breslau et al., INFOCOM 1999)."""
 
 
 class Workload(Record, frozen=True, kw_only=True):
@@ -99,6 +115,11 @@ class Workload(Record, frozen=True, kw_only=True):
     """Closed loop: how long before the measured phase."""
     duration_ns: int = 0
     """Closed loop: how long the measured phase lasts; 0 when `requests` ends it."""
+    awake: bool = False
+    """The sending processes do not sleep between sends, each at the cost of a core."""
+    repeats: Repeats | None = None
+    """None: the prepared requests are sent in turn, and from the front again after the last; a replay whose trace
+    names its questions asks those."""
 
     @property
     def is_closed(self) -> bool:
@@ -123,7 +144,8 @@ class EffectiveWorkload(Record, frozen=True, kw_only=True):
     """Connections open at the end."""
     workers: int
     client_cpu_fraction: float
-    """CPU time of the busiest sending process over the run's wall time; near 1 the client is the bottleneck."""
+    """CPU time of the busiest sending process over the run's wall time; near 1 the client is the bottleneck. What a
+    process only waited awake is left out."""
     server_cpu_ns: int | None
     """CPU time the server's processes used during the measured phase; None when the server is not ours to look at."""
     server_peak_memory_bytes: int | None
@@ -131,6 +153,13 @@ class EffectiveWorkload(Record, frozen=True, kw_only=True):
     """Connections opened in place of ones that the server closed or that a failure cost."""
     stolen_fraction: float | None = None
     """Share of this machine's processor time that its hypervisor gave to others; None where that is not told."""
+    awake_fraction: float | None = None
+    """Share of the run that the sending processes did not sleep, of the one that slept most: below 1 at a real-time
+    priority, which the kernel takes the core from otherwise. None when they were not asked to stay awake."""
+    questions: int | None = None
+    """Different requests that were sent, warm-up included; None in runs from before they were counted."""
+    repeated_fraction: float | None = None
+    """Share of the requests sent in the measured phase that ask what was asked before, warm-up included."""
 
 
 def parse_row_mix(text: str) -> tuple[RowShare, ...]:

@@ -6,7 +6,7 @@ What was not measured is shown as an en dash, never as a zero.
 from collections.abc import Mapping
 
 from modeldyno.records.base import Estimate
-from modeldyno.records.objective import ERROR_METRICS
+from modeldyno.records.metrics import AVERAGES, changed_metric, metric_named
 from modeldyno.units import (
     format_duration,
     format_duration_interval,
@@ -19,8 +19,10 @@ from modeldyno.units import (
 )
 
 MISSING = "–"
-_PLAIN_METRICS = (*ERROR_METRICS, "r2")
-_METRIC_NAMES = {"mae": "MAE", "rmse": "RMSE", "r2": "R²", "f1": "F1"}
+_METRIC_NAMES = {
+    "mae": "MAE", "rmse": "RMSE", "mape": "MAPE", "r2": "R²", "mcc": "MCC", "mrr": "MRR", "map": "MAP", "ndcg": "NDCG",
+    "brier": "Brier score", "roc_auc": "ROC AUC", "pr_auc": "PR AUC",
+}  # fmt: skip
 
 
 def _interval(estimate: Estimate) -> tuple[float, float] | None:
@@ -69,15 +71,24 @@ def fraction_text(estimate: Estimate | None) -> str:
 
 
 def metric_name(metric: str) -> str:
-    """A metric of `records.quality` as people write it: `F1 (macro)`, `recall (weighted)`, `MAE`."""
-    score, _, average = metric.partition("_")
-    name = _METRIC_NAMES.get(score, score)
-    return f"{name} ({average})" if average else name
+    """A metric of `records.metrics` as people write it: `F1 (macro)`, `ROC AUC`, `top-3 accuracy`, `NDCG@10`."""
+    name, _, average = metric.rpartition("_")
+    if average not in AVERAGES:
+        name, average = metric, ""
+    stem, at, places = name.partition("@")
+    shown = _METRIC_NAMES.get(stem) or stem.replace("_", " ")
+    if stem[:1] == "f" and stem[1:2].isdigit():
+        shown = f"F{stem[1:]}"
+    if stem.startswith("top") and stem.endswith("_accuracy"):
+        shown = f"top-{stem[3:].removesuffix('_accuracy')} accuracy"
+    return f"{shown}{at}{places}{f' ({average})' if average else ''}"
 
 
 def metric_text(metric: str, estimate: Estimate | None) -> str:
     """The value of a metric, or a change of it, in the metric's own unit."""
-    return number_text(estimate) if metric in _PLAIN_METRICS else fraction_text(estimate)
+    known = metric_named(changed_metric(metric) or metric)
+    is_number = known is not None and known.unit == "number"
+    return number_text(estimate) if is_number else fraction_text(estimate)
 
 
 def plural(count: int, noun: str) -> str:

@@ -44,7 +44,7 @@ def search_headline(search: Search) -> Headline:
         )
     if proof.verdict.measurement == "invalid":
         return _invalid(proof.verdict)
-    judged = _judged(search.verdicts)
+    judged = judged_headline(search.verdicts)
     if judged.answer in ("fail", "cannot_tell"):
         return judged
     failures = failures_text(proof.summary.failures, proof.summary.requests)
@@ -68,7 +68,7 @@ def run_headline(run: Run) -> Headline:
         return Headline(answer="fail", title="The server gave wrong answers", detail=detail)
     if run.verdict.measurement == "invalid":
         return _invalid(run.verdict)
-    judged = _judged(run.verdict.objectives)
+    judged = judged_headline(run.verdict.objectives)
     if run.scenario is not None:
         return _with_scenario(run.scenario, judged)
     if judged.answer in ("fail", "cannot_tell"):
@@ -167,7 +167,8 @@ def _invalid(verdict: MeasurementVerdict) -> Headline:
     )
 
 
-def _judged(verdicts: Sequence[ObjectiveVerdict]) -> Headline:
+def judged_headline(verdicts: Sequence[ObjectiveVerdict]) -> Headline:
+    """The verdict over objectives alone."""
     failed = [one for one in verdicts if one.verdict == "fail"]
     unknown = [one for one in verdicts if one.verdict == "cannot_tell"]
     if failed:

@@ -3,7 +3,6 @@
 Tables are those of GitHub Flavored Markdown (github.github.com/gfm, "Tables").
 """
 
-import re
 from collections.abc import Sequence
 
 from modeldyno.records.run import Run, Summary, TokenSummary
@@ -14,6 +13,7 @@ from modeldyno.reports.estimates import duration_text, failures_text, items_text
 from modeldyno.reports.findings import fastest_first, finalist_for, winning_point, winning_proof
 from modeldyno.reports.headline import Headline, run_headline, search_headline
 from modeldyno.reports.kinds import KINDS_HEADING, kind_rows
+from modeldyno.reports.markdown_blocks import bullets, document, escaped, facts, table
 from modeldyno.reports.offered import delivered_text, offered_text, rows_text
 from modeldyno.reports.scenario import (
     NOT_OFFICIAL,
@@ -33,11 +33,9 @@ from modeldyno.reports.server import (
     split_source_text,
 )
 from modeldyno.reports.tokens import TOKEN_TIMES, prompting_text, streams, token_facts
-from modeldyno.reports.wording import ANSWER_WORDS, LATENCY_LEVELS, SPLIT_PARTS, moment, printable
+from modeldyno.reports.wording import ANSWER_WORDS, LATENCY_LEVELS, SPLIT_PARTS, moment
 from modeldyno.units import format_duration, format_rate, format_size
 
-_SPECIAL = re.compile(r"([\\`*<>|#~]|\](?=[(\[:])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
-"""Left alone are an interval in brackets (only what follows a bracket makes it a link) and a _ within a word."""
 _WORDS = {"pass": "PASS", "fail": "FAIL", "cannot_tell": "CANNOT TELL", "measured": "DONE"}
 
 
@@ -46,7 +44,7 @@ def run_markdown(run: Run) -> str:
     asked = run.requested
     blocks = [
         _heading(f"{asked.model} under load", run_headline(run)),
-        _facts(
+        facts(
             [
                 ("target", asked.url),
                 ("asked", f"{offered_text(asked)}, {rows_text(asked)}"),
@@ -65,16 +63,16 @@ def run_markdown(run: Run) -> str:
         blocks += _load(run.summary)
         blocks += _tokens(run.summary.tokens)
     if run.queueing is not None:
-        blocks += ["## Queueing, estimated from a low load", _facts(queueing_facts(run))]
+        blocks += ["## Queueing, estimated from a low load", facts(queueing_facts(run))]
     if run.server is not None:
-        blocks += ["## What the server used", _facts(server_facts(run.server))]
+        blocks += ["## What the server used", facts(server_facts(run.server))]
     if run.gpus and gpu_facts(run.gpus):
-        blocks += ["## GPUs", _facts(gpu_facts(run.gpus))]
+        blocks += ["## GPUs", facts(gpu_facts(run.gpus))]
     if run.activity is not None:
-        blocks += ["## What the server counted", _facts(activity_facts(run.activity))]
+        blocks += ["## What the server counted", facts(activity_facts(run.activity))]
     if run.metrics:
-        blocks += ["## Growth of the server's counters", _table(("series", "growth"), metric_rows(run.metrics))]
-    return _document(blocks)
+        blocks += ["## Growth of the server's counters", table(("series", "growth"), metric_rows(run.metrics))]
+    return document(blocks)
 
 
 def search_markdown(search: Search) -> str:
@@ -82,7 +80,7 @@ def search_markdown(search: Search) -> str:
     proof = winning_proof(search)
     blocks = [
         _heading(search.model.name, search_headline(search)),
-        _facts(
+        facts(
             [
                 ("data", search.data or "none given"),
                 ("asked", format_rate(search.rate_per_s)),
@@ -94,21 +92,21 @@ def search_markdown(search: Search) -> str:
             ]
         ),
         _objectives(search.verdicts),
-        _bullets(search.why),
+        bullets(search.why),
         "## Every measured deployment",
         _points(search),
     ]
     if search.refused:
         rows = [(one.name, one.stage, one.reason) for one in search.refused]
-        blocks += ["## Refused", _table(("name", "stage", "reason"), rows)]
+        blocks += ["## Refused", table(("name", "stage", "reason"), rows)]
     if proof is not None:
         cpu, memory = proof.server_cpu_ns_per_request, proof.server_peak_memory_bytes
         used = [
             ("server CPU a request", format_duration(cpu) if cpu is not None else ""),
             ("server peak memory", format_size(memory) if memory is not None else ""),
         ]
-        blocks += ["## The proof, over HTTP", _measurement(proof.verdict), _facts(used), *_load(proof.summary)]
-    return _document(blocks)
+        blocks += ["## The proof, over HTTP", _measurement(proof.verdict), facts(used), *_load(proof.summary)]
+    return document(blocks)
 
 
 def _points(search: Search) -> str:
@@ -125,7 +123,7 @@ def _points(search: Search) -> str:
             )
         )
     heading = ("deployment", "items/s", "to the fastest", f"p99 at {format_rate(search.rate_per_s)}")
-    return _table(heading, rows)
+    return table(heading, rows)
 
 
 def _load(summary: Summary) -> list[str]:
@@ -137,17 +135,17 @@ def _load(summary: Summary) -> list[str]:
     delivered = f"{plural(summary.requests, 'request')}, {delivered_text(summary)}; {failures}."
     blocks = [
         "## Latency",
-        _escaped(delivered),
-        _table(("", "response time", "service time", "lateness of sends"), latencies),
+        escaped(delivered),
+        table(("", "response time", "service time", "lateness of sends"), latencies),
     ]
     if summary.kinds:
-        blocks += ["## Response time by kind", _table(KINDS_HEADING, kind_rows(summary))]
+        blocks += ["## Response time by kind", table(KINDS_HEADING, kind_rows(summary))]
     if summary.split is not None:
         parts = [(name, getattr(summary.split, field)) for name, field in SPLIT_PARTS]
         rows = [(name, format_duration(part) if part is not None else "not reported") for name, part in parts]
-        table = _table(("part", "mean"), rows)
+        parted = table(("part", "mean"), rows)
         source = split_source_text(summary.split)
-        blocks += ["## Where the response time goes", table, f"Source: {_escaped(source)}." if source else ""]
+        blocks += ["## Where the response time goes", parted, f"Source: {escaped(source)}." if source else ""]
     return blocks
 
 
@@ -158,22 +156,22 @@ def _tokens(tokens: TokenSummary | None) -> list[str]:
         (name, *(duration_text(getattr(getattr(tokens, time), field)) for _, time in TOKEN_TIMES))
         for name, field in LATENCY_LEVELS
     ]
-    times = [_table(("", *(name for name, _ in TOKEN_TIMES)), rows)] if streams(tokens) else []
-    return ["## Tokens", _facts(token_facts(tokens)), *times]
+    times = [table(("", *(name for name, _ in TOKEN_TIMES)), rows)] if streams(tokens) else []
+    return ["## Tokens", facts(token_facts(tokens)), *times]
 
 
 def _heading(subject: str, headline: Headline) -> str:
-    detail = f"\n\n{_escaped(headline.detail)}" if headline.detail else ""
-    return f"# {_escaped(subject)}: {_WORDS[headline.answer]}\n\n**{_escaped(headline.title)}.**{detail}"
+    detail = f"\n\n{escaped(headline.detail)}" if headline.detail else ""
+    return f"# {escaped(subject)}: {_WORDS[headline.answer]}\n\n**{escaped(headline.title)}.**{detail}"
 
 
 def _objectives(verdicts: Sequence[ObjectiveVerdict]) -> str:
     rows = [(ANSWER_WORDS[one.verdict], one.objective, one.evidence) for one in verdicts]
-    return _table(("verdict", "objective", "evidence"), rows) if rows else ""
+    return table(("verdict", "objective", "evidence"), rows) if rows else ""
 
 
 def _measurement(verdict: MeasurementVerdict) -> str:
-    lines = _bullets([*(f"not valid: {reason}" for reason in verdict.reasons), *verdict.notes])
+    lines = bullets([*(f"not valid: {reason}" for reason in verdict.reasons), *verdict.notes])
     return f"Measurement: {verdict.measurement}." + (f"\n\n{lines}" if lines else "")
 
 
@@ -181,31 +179,7 @@ def _scenario(result: ScenarioResult) -> list[str]:
     rows = [("met" if one.is_met else "not met", RULE_WORDS[one.rule], one.evidence) for one in result.checks]
     said = [condition_text(result), outcome_text(result), offered_as_text(result), NOT_OFFICIAL, *result.notes]
     return [
-        f"## {_escaped(scenario_title(result))}",
-        _bullets([line for line in said if line]),
-        _table(("", "rule", "evidence"), rows),
+        f"## {escaped(scenario_title(result))}",
+        bullets([line for line in said if line]),
+        table(("", "rule", "evidence"), rows),
     ]
-
-
-def _bullets(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {_escaped(line)}" for line in lines)
-
-
-def _facts(pairs: Sequence[tuple[str, str]]) -> str:
-    return _bullets([f"{name}: {value}" for name, value in pairs if value])
-
-
-def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heading, ["---"] * len(heading), *rows]
-    return "\n".join(
-        f"| {' | '.join(cell if index == 1 else _escaped(cell) for cell in line)} |" for index, line in enumerate(lines)
-    )
-
-
-def _escaped(text: str) -> str:
-    """Names come from files that others wrote: nothing in them becomes markup, a link or a new row."""
-    return _SPECIAL.sub(r"\\\1", printable(" ".join(text.split())))
-
-
-def _document(blocks: Sequence[str]) -> str:
-    return "\n\n".join(block for block in blocks if block) + "\n"

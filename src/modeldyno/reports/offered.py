@@ -3,7 +3,7 @@
 from pathlib import PurePath
 
 from modeldyno.records.run import Summary
-from modeldyno.records.workload import Workload
+from modeldyno.records.workload import EffectiveWorkload, Workload
 from modeldyno.reports.estimates import plural
 from modeldyno.units import format_fraction, format_number, format_rate
 
@@ -30,8 +30,14 @@ def offered_text(asked: Workload) -> str:
 def rows_text(asked: Workload) -> str:
     """`1 row each`, or `1 row 90.0 %, 32 rows 10.0 %`; of a mix of many sizes, their mean and range.
 
-    Kinds of a mix come with their shares: `search.http 90.0 %, add.http 10.0 %`.
+    Kinds of a mix come with their shares: `search.http 90.0 %, add.http 10.0 %`. Then what is asked again, where the
+    load says it.
     """
+    repeats = repeats_text(asked)
+    return f"{_sizes_text(asked)}, {repeats}" if repeats else _sizes_text(asked)
+
+
+def _sizes_text(asked: Workload) -> str:
     if asked.kind_mix:
         return ", ".join(f"{one.kind} {format_fraction(one.share)}" for one in asked.kind_mix)
     mix = asked.row_mix
@@ -42,12 +48,29 @@ def rows_text(asked: Workload) -> str:
     return ", ".join(f"{plural(one.rows, 'row')} {format_fraction(one.share)}" for one in mix)
 
 
+def repeats_text(asked: Workload) -> str:
+    """`30.0 % ask again what one of the first 1,000 did (Zipf)`; nothing where the load does not say."""
+    repeats = asked.repeats
+    if repeats is None:
+        return ""
+    law = "all alike" if not repeats.exponent else "Zipf" if repeats.exponent == 1 else f"Zipf {repeats.exponent:g}"
+    return f"{format_fraction(repeats.share)} ask again what one of the first {repeats.pool:,} did ({law})"
+
+
 def phases_text(asked: Workload) -> str:
     """`5,000 requests after 500 of warm-up`; a closed loop that ends by time says how long."""
     if not asked.is_closed:
         return f"{asked.requests:,} requests after {asked.warmup_requests:,} of warm-up"
     length = f"{format_number(asked.duration_ns / 1e9)} s" if asked.duration_ns else plural(asked.requests, "request")
     return f"{length} after {format_number(asked.warmup_ns / 1e9)} s of warm-up"
+
+
+def questions_text(asked: Workload, done: EffectiveWorkload) -> str:
+    """`812 different questions, 30.1 % asked before`; nothing where the load does not say what repeats."""
+    says = asked.repeats is not None or (asked.trace is not None and asked.trace.questions is not None)
+    if not says or done.questions is None or done.repeated_fraction is None:
+        return ""
+    return f"{plural(done.questions, 'different question')}, {format_fraction(done.repeated_fraction)} asked before"
 
 
 def delivered_text(summary: Summary) -> str:

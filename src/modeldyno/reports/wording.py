@@ -5,7 +5,19 @@ import re
 from modeldyno.records.verdict import Answer
 
 ANSWER_WORDS: dict[Answer, str] = {"pass": "pass", "fail": "fail", "cannot_tell": "cannot tell"}
-LIBRARY_NAMES = {"sklearn": "scikit-learn", "onnx": "ONNX"}
+LIBRARY_NAMES = {
+    "sklearn": "scikit-learn",
+    "xgboost": "XGBoost",
+    "python": "Python",
+    "lightgbm": "LightGBM",
+    "onnx": "ONNX",
+    "openvino": "OpenVINO",
+    "saved-model": "TensorFlow SavedModel",
+    "keras": "Keras",
+    "torch-export": "torch.export",
+    "torchscript": "TorchScript",
+    "torch-module": "PyTorch",
+}
 SPLIT_PARTS = (
     ("client wait", "client_wait_ns"),
     ("connect", "connect_ns"),

@@ -4,21 +4,28 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 
 from modeldyno.records.doctor import RuntimeState
 
-_MODULES = (("onnxruntime", "onnxruntime"), ("scikit-learn", "sklearn"))
-"""Runtime name, and the module it is imported as."""
+_MODULES = (
+    ("onnxruntime", "onnxruntime", "onnxruntime"),
+    ("scikit-learn", "sklearn", "scikit-learn"),
+    ("xgboost", "xgboost", "'modeldyno[trees]'"),
+    ("lightgbm", "lightgbm", "'modeldyno[trees]'"),
+    ("openvino", "openvino", "'modeldyno[openvino]'"),
+    ("pytorch", "torch", "'modeldyno[torch]'"),
+)
+"""Runtime name, the module it is imported as, and what pip is to install."""
 
 
 def describe_runtimes() -> tuple[RuntimeState, ...]:
     """Every runtime we know, installed or not."""
     owners = packages_distributions()
-    return tuple(_describe(name, sorted(set(owners.get(module, ())))) for name, module in _MODULES)
+    return tuple(_describe(name, sorted(set(owners.get(module, ()))), source) for name, module, source in _MODULES)
 
 
-def _describe(name: str, distributions: list[str]) -> RuntimeState:
+def _describe(name: str, distributions: list[str], source: str) -> RuntimeState:
     """The state of one runtime; where several distributions bring the same module, the last one installed wins."""
     versions = {distribution: _version(distribution) for distribution in distributions}
     if not versions:
-        return RuntimeState(name=name, version=None, detail=f"not installed: pip install {name}")
+        return RuntimeState(name=name, version=None, detail=f"not installed: pip install {source}")
     detail = f"from {', '.join(f'{distribution} {number}' for distribution, number in versions.items())}"
     if len(versions) > 1:
         detail += ": these overwrite each other's files, uninstall all but one"

@@ -1,5 +1,6 @@
 """ONNX Runtime: the only file that imports it to compute."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from modeldyno.errors import InputError, ToolError
 from modeldyno.protocols import Tensors
 from modeldyno.records.deployment import SessionSettings
 from modeldyno.records.signature import Signature
+from modeldyno.runtimes.onnx_bfloat16 import Bfloat16Engine
 
 _OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate memory")
 """It has no error class for that: what its arenas and the C++ library say (onnxruntime/core/framework/bfc_arena.cc)."""
@@ -29,10 +31,10 @@ class OnnxRuntime:
         """
         import onnxruntime
 
+        options = session_options(settings.threads)
+        lent = _lend_weights(options, path) if path.is_symlink() else ()
         try:
-            engine = onnxruntime.InferenceSession(
-                str(path), _options(settings.threads), providers=["CPUExecutionProvider"]
-            )
+            engine = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as problem:  # its error classes share no base but Exception
             raise InputError(
                 f"ONNX Runtime cannot load {path}",
@@ -40,12 +42,19 @@ class OnnxRuntime:
                 hint="`dyno inspect` tells what is in the file; `dyno doctor` which version of ONNX Runtime is used",
             ) from problem
         _check_names(engine, signature, path)
-        texts = any(spec.datatype == "BYTES" for spec in (*signature.inputs, *signature.outputs))
-        return OnnxTextSession(engine, signature) if texts else OnnxSession(engine, signature)
+        datatypes = {spec.datatype for spec in (*signature.inputs, *signature.outputs)}
+        if "BF16" in datatypes:
+            engine = Bfloat16Engine(engine, signature, onnxruntime.OrtValue)
+        session = OnnxTextSession(engine, signature) if "BYTES" in datatypes else OnnxSession(engine, signature)
+        session.lent = lent
+        return session
 
 
 class OnnxSession:
     """A `modeldyno.protocols.Session` for numeric tensors: nothing happens here but the call."""
+
+    lent: Sequence[bytes] = ()
+    """Weights in memory that ONNX Runtime may read as long as it computes."""
 
     def __init__(self, engine: Any, signature: Signature) -> None:
         self._signature = signature
@@ -98,7 +107,8 @@ class OnnxTextSession(OnnxSession):
         return outputs
 
 
-def _options(threads: int) -> Any:
+def session_options(threads: int) -> Any:
+    """One call computes with so many threads, one operator after the other; see the comments for the rest."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -111,6 +121,19 @@ def _options(threads: int) -> Any:
     # compute. With one thread there is no pool and nothing to spin.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
+
+
+def _lend_weights(options: Any, path: Path) -> list[bytes]:
+    """Hand over the files beside a model that is in memory: ONNX Runtime follows no links to such files itself.
+
+    Returns:
+        What must stay as long as the session.
+    """
+    beside = [one for one in path.parent.rglob("*") if one.is_file() and one.name != path.name]
+    contents = [one.read_bytes() for one in beside]
+    names = [str(one.relative_to(path.parent)) for one in beside]
+    options.add_external_initializers_from_files_in_memory(names, contents, [len(one) for one in contents])
+    return contents
 
 
 def _check_names(engine: Any, signature: Signature, path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modeldyno.errors import InputError, ToolError
+from modeldyno.processing.tables import table_of
 from modeldyno.protocols import Tensors
 from modeldyno.records.deployment import SessionSettings
 from modeldyno.records.signature import Signature
@@ -36,12 +37,7 @@ class ScikitRuntime:
             TrustError: loading it would run code.
         """
         estimator: Any = self._load(path)
-        features = getattr(estimator, "n_features_in_", None)
-        if len(signature.inputs) != 1 or features != signature.inputs[0].shape[-1]:
-            raise InputError(
-                f"{path} is not the model that was asked for",
-                why=f"it takes {features} features, not {[spec.shape for spec in signature.inputs]}",
-            )
+        _check_features(estimator, signature, path)
         _set_jobs(estimator, settings.threads)
         # Estimators fitted on a table with named columns say this on every call; here columns go by position.
         warnings.filterwarnings("ignore", message="X does not have valid feature names", category=UserWarning)
@@ -54,7 +50,7 @@ class ScikitSession:
     def __init__(self, estimator: Any, signature: Signature, limit: ThreadLimit) -> None:
         self._signature = signature
         self._limit = limit
-        self._input = signature.inputs[0].name
+        self._rows = _rows_of(signature, is_named=hasattr(estimator, "feature_names_in_"))
         self._compute = _computation(estimator, signature)
 
     @property
@@ -70,7 +66,7 @@ class ScikitSession:
         """
         try:
             self._limit.hold()
-            return self._compute(inputs[self._input])
+            return self._compute(self._rows(inputs))
         except ToolError:
             raise
         except Exception as problem:
@@ -84,7 +80,39 @@ class ScikitSession:
         self._compute = _refuse_closed
 
 
-Computation = Callable[[NDArray[Any]], dict[str, NDArray[Any]]]
+Computation = Callable[[Any], dict[str, NDArray[Any]]]
+
+
+def _check_features(estimator: Any, signature: Signature, path: Path) -> None:
+    features = getattr(estimator, "n_features_in_", None)
+    one = signature.inputs[0]
+    # A vectoriser takes whatever text there is, and does not count.
+    expected = len(signature.inputs) if len(signature.inputs) > 1 or len(one.shape) == 1 else one.shape[-1]
+    if features != expected and not (features is None and one.datatype == "BYTES" and len(one.shape) == 1):
+        raise InputError(
+            f"{path} is not the model that was asked for",
+            why=f"it takes {features} features, not {[spec.shape for spec in signature.inputs]}",
+        )
+
+
+def _rows_of(signature: Signature, *, is_named: bool) -> Callable[[Tensors], Any]:
+    """From tensors to what the estimator takes: a matrix, a list of texts, or a table; see `scikit_signature`."""
+    first, *others = signature.inputs
+    if not others and first.datatype != "BYTES":
+        return lambda inputs: inputs[first.name]
+    if not others and len(first.shape) == 1:
+        return lambda inputs: [text.decode() for text in inputs[first.name].tolist()]
+
+    def table(inputs: Tensors) -> Any:
+        columns = [(spec.name, inputs[spec.name][:, 0]) for spec in signature.inputs]
+        decoded = [(name, _decoded(values) if values.dtype == object else values) for name, values in columns]
+        return table_of(decoded, is_named=is_named)
+
+    return table
+
+
+def _decoded(texts: NDArray[Any]) -> NDArray[Any]:
+    return np.array([text.decode() for text in texts.tolist()], object)
 
 
 def _computation(estimator: Any, signature: Signature) -> Computation:
@@ -149,7 +177,8 @@ def _predicts_most_probable(estimator: Any, signature: Signature) -> bool:
     final = estimator
     while hasattr(final, "steps"):
         final = final.steps[-1][1]
-    if type(final) not in _argmax_kinds():  # a subclass may predict otherwise
+    is_matrix = len(signature.inputs) == 1 and signature.inputs[0].datatype != "BYTES"
+    if not is_matrix or type(final) not in _argmax_kinds():  # a subclass may predict otherwise
         return False
     generator = np.random.default_rng(0)
     features = int(signature.inputs[0].shape[-1])

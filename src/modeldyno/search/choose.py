@@ -7,7 +7,7 @@ from modeldyno.records.objective import LATENCY_METRICS, Objective
 from modeldyno.records.search import Assessed, Finalist
 from modeldyno.records.speed import SpeedPoint
 
-_PRECISION_ORDER = {"fp64": 0, "fp32": 0, "mixed": 1, "fp16": 1, "int8": 2}
+_PRECISION_ORDER = {"fp64": 0, "fp32": 0, "mixed": 1, "fp16": 1, "bf16": 1, "int8": 2, "int4": 3}
 COMPUTE_SHARE = 0.5
 """Of a latency limit: a batch that computes longer leaves too little for the queue and the wire."""
 HEADROOM = 10

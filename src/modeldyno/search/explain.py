@@ -9,6 +9,7 @@ from modeldyno.records.base import Estimate
 from modeldyno.records.deployment import Deployment
 from modeldyno.records.search import Search
 from modeldyno.records.speed import SpeedPoint
+from modeldyno.search.caching import cache_reason, has_cache
 from modeldyno.units import format_duration, format_fraction, format_number, format_rate
 
 WORTH_SAYING = 1.1
@@ -23,6 +24,7 @@ def reasons_for(search: Search, winner: SpeedPoint) -> tuple[str, ...]:
         _shape_reason(search, winner),
         _int8_reason(search, winner),
         _cost_reason(search, winner),
+        cache_reason(search),
     )
     return tuple(sentence for sentence in sentences if sentence)
 
@@ -147,8 +149,12 @@ def _int8_reason(search: Search, winner: SpeedPoint) -> str | None:
 
 def _cost_reason(search: Search, winner: SpeedPoint) -> str | None:
     """What a request costs the server, against the model as it came under the same load."""
-    costs = {f.deployment: f.proof.server_cpu_ns_per_request for f in search.finalists}
-    mine = costs.pop(winner.deployment, None)
+    costs = {
+        f.deployment: f.proof.server_cpu_ns_per_request
+        for f in search.finalists
+        if f.deployment == search.winner or not has_cache(f.deployment)
+    }
+    mine = costs.pop(search.winner or winner.deployment, None)
     if mine is None:
         return None
     others = [
@@ -162,7 +168,7 @@ def _cost_reason(search: Search, winner: SpeedPoint) -> str | None:
 
 def _is_reference(deployment: Deployment) -> bool:
     is_one_lane = deployment.session.threads == deployment.instances == deployment.batching.max_rows == 1
-    return deployment.artifact == "original" and is_one_lane
+    return deployment.artifact == "original" and is_one_lane and not has_cache(deployment)
 
 
 def advice_for(search: Search, winner: SpeedPoint | None) -> tuple[str, ...]:
@@ -179,7 +185,8 @@ def advice_for(search: Search, winner: SpeedPoint | None) -> tuple[str, ...]:
         advice.append("the data have no labels, so quality was not measured: add a label column or array")
     if any(refusal.reason.startswith("not tried: the budget") for refusal in search.refused):
         advice.append("some deployments were not tried: a longer --budget would include them")
-    proof = next((f.proof for f in search.finalists if winner is not None and f.deployment == winner.deployment), None)
+    deployment = search.winner or (winner.deployment if winner is not None else None)
+    proof = next((f.proof for f in search.finalists if f.deployment == deployment), None)
     if proof is not None and any(one.verdict == "cannot_tell" for one in proof.verdict.objectives):
         advice.append(
             f"{proof.summary.requests:,} requests were too few for an objective: a longer --budget gives the final "

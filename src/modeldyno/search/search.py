@@ -7,7 +7,7 @@ short is run again as a whole: its blocks are only comparable with blocks measur
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -16,10 +16,13 @@ from modeldyno.clock import Clock
 from modeldyno.errors import DynoError
 from modeldyno.protocols import Progress
 from modeldyno.records.deployment import Deployment
-from modeldyno.records.search import Assessed, Finalist, Refusal, Search, SpeedUp
+from modeldyno.records.search import Finalist, Refusal, Search, SpeedUp
 from modeldyno.records.speed import SpeedPoint
+from modeldyno.search.caching import has_cache, is_worth_it, not_started, plain_twin, with_cache
 from modeldyno.search.choose import Wishes, best_finalist, quality_gate, shortlist
 from modeldyno.search.explain import advice_for, reasons_for
+from modeldyno.search.ledger import Ledger
+from modeldyno.search.workshop import Workshop
 
 RACE_SHARE = 0.4
 """Of what is left of the budget when the artifacts are made: at least as much remains for proofs over the network."""
@@ -31,53 +34,6 @@ ENOUGH_REQUESTS = 4_000
 """A proof may be longer than `LONGEST_PROOF_NS` until it has so many: p99 needs hundreds that are independent."""
 PROOF_OVERHEAD_NS = 3_000_000_000
 """Starting a server, warming up and draining."""
-
-
-class Workshop(Protocol):
-    """Does what the search asks for. Every method may be cut short by KeyboardInterrupt."""
-
-    def make_artifacts(self) -> tuple[list[Assessed], list[Refusal]]:
-        """The original and everything made from it, assessed; and what could not be made, with the reason."""
-        ...
-
-    def deployments(self, assessed: Sequence[Assessed]) -> list[Deployment]:
-        """The deployments worth racing, the reference first."""
-        ...
-
-    def race(
-        self,
-        deployments: Sequence[Deployment],
-        *,
-        deadline_ns: int,
-        longest_call_ns: float | None,
-        on_points: Callable[[tuple[SpeedPoint, ...]], None],
-    ) -> tuple[tuple[SpeedPoint, ...], list[Refusal]]:
-        """Measure them against each other; `on_points` gets the standings after each round."""
-        ...
-
-    def prove(self, point: SpeedPoint, *, duration_ns: int) -> Finalist:
-        """Serve a deployment in a process of its own and put it under the asked load for so long."""
-        ...
-
-
-@dataclass(slots=True)
-class Ledger:
-    """The record of the search as it grows; every change is saved."""
-
-    search: Search
-    save: Callable[[Search], None]
-    clock: Clock
-
-    def note(self, stage: str | None = None, **changes: Any) -> None:
-        """Change fields; with `stage`, also mark that stage as done."""
-        if stage is not None:
-            changes["measured_at"] = {**self.search.measured_at, stage: self.clock.wall_time()}
-        self.search = msgspec.structs.replace(self.search, **changes)
-        self.save(self.search)
-
-    def has(self, stage: str) -> bool:
-        """Whether a stage was done, now or in an earlier session."""
-        return stage in self.search.measured_at
 
 
 def run_search(
@@ -130,31 +86,71 @@ def _race(ledger: Ledger, workshop: Workshop, started_ns: int) -> None:
 
 
 def _prove(ledger: Ledger, workshop: Workshop, started_ns: int, progress: Progress) -> None:
-    """First a short proof for each finalist and the reference, then a long one for the best of them."""
+    """First short proofs: of the finalists, of them with a cache, of the reference. Then a long one of the best."""
     budget_ns, end_ns = ledger.search.budget_ns, started_ns + ledger.search.budget_ns
     short_ns = min(LONGEST_PROOF_NS, max(SHORTEST_PROOF_NS, round(QUALIFYING_SHARE * budget_ns)))
-    contenders = _contenders(ledger.search)
-    for number, point in enumerate(contenders):
-        if _proven(ledger.search, point) is not None:
-            continue
-        is_first = number == 0
-        if not is_first and ledger.clock.now_ns() + short_ns + PROOF_OVERHEAD_NS > end_ns:
-            progress.say(f"budget spent: {point.deployment.label} stays unproven")
-            continue
-        _prove_one(ledger, workshop, point, short_ns)
+    qualifying = Qualifying(ledger, workshop, short_ns, end_ns, progress)
+    finalists, reference = _contenders(ledger.search)
+    qualifying.prove(finalists, is_first=True)
+    qualifying.prove_caches(finalists)
+    qualifying.prove(reference, is_first=not finalists)
     if ledger.has("final"):
         return
     for _ in range(2):  # a final that is not convincing is repeated; one that fails hands over to the next best
         lead = _lead(ledger.search)
         left_ns = end_ns - ledger.clock.now_ns() - PROOF_OVERHEAD_NS
-        if lead is None or left_ns < SHORTEST_PROOF_NS:
-            return
+        if lead is None or left_ns <= short_ns:
+            return  # a proof no longer than the one there is would only take its place
         longest_ns = max(LONGEST_PROOF_NS, round(ENOUGH_REQUESTS / ledger.search.rate_per_s * 1e9))
-        _prove_one(ledger, workshop, lead.speed, min(longest_ns, left_ns))
+        _prove_one(ledger, workshop, lead.speed, lead.deployment, min(longest_ns, left_ns))
         after = _lead(ledger.search)
         if after is not None and after.deployment == lead.deployment and _is_convincing(after):
             ledger.note("final")
             return
+
+
+@dataclass(frozen=True, slots=True)
+class Qualifying:
+    """The short proofs, as many as fit before `end_ns`."""
+
+    ledger: Ledger
+    workshop: Workshop
+    short_ns: int
+    end_ns: int
+    progress: Progress
+
+    def prove(self, points: Sequence[SpeedPoint], *, is_first: bool) -> None:
+        """Prove each that is not proven yet; the first of all whatever the budget."""
+        for number, point in enumerate(points):
+            if _proven(self.ledger.search, point.deployment) is not None:
+                continue
+            if not (is_first and number == 0) and not self._has_time(self.short_ns + PROOF_OVERHEAD_NS):
+                self.progress.say(f"budget spent: {point.deployment.label} stays unproven")
+                continue
+            _prove_one(self.ledger, self.workshop, point, point.deployment, self.short_ns)
+
+    def prove_caches(self, points: Sequence[SpeedPoint]) -> None:
+        """Prove each again with the cache, the best first; the others only while time for a long proof remains."""
+        search = self.ledger.search
+        if search.cache is None:
+            return
+        chosen = {point.deployment for point in points}
+        rivals = [one for one in search.finalists if one.deployment in chosen]
+        lead = best_finalist(rivals, wishes_of(search)) if rivals else None
+        while rivals:
+            best = best_finalist(rivals, wishes_of(search))
+            rivals.remove(best)
+            cached = with_cache(best.deployment, search.cache)
+            if _proven(search, cached) is not None or cached.label in not_started(search):
+                continue
+            proofs = 1 if best is lead else 2
+            if not self._has_time(proofs * (self.short_ns + PROOF_OVERHEAD_NS)):
+                self.progress.say(f"budget spent: {cached.label} stays unproven")
+                continue
+            _prove_one(self.ledger, self.workshop, best.speed, cached, self.short_ns)
+
+    def _has_time(self, needed_ns: int) -> bool:
+        return self.ledger.clock.now_ns() + needed_ns <= self.end_ns
 
 
 def _is_convincing(finalist: Finalist) -> bool:
@@ -162,36 +158,44 @@ def _is_convincing(finalist: Finalist) -> bool:
     return verdict.measurement == "valid" and all(one.verdict == "pass" for one in verdict.objectives)
 
 
-def _prove_one(ledger: Ledger, workshop: Workshop, point: SpeedPoint, duration_ns: int) -> None:
-    others = tuple(f for f in ledger.search.finalists if f.deployment != point.deployment)
+def _prove_one(ledger: Ledger, workshop: Workshop, point: SpeedPoint, deployment: Deployment, duration_ns: int) -> None:
+    others = tuple(f for f in ledger.search.finalists if f.deployment != deployment)
     try:
-        finalist = workshop.prove(point, duration_ns=duration_ns)
+        finalist = workshop.prove(point, deployment, duration_ns=duration_ns)
     except DynoError as problem:
         reason = f"{problem.what}: {problem.why}" if problem.why else problem.what
-        refusal = Refusal(name=point.deployment.label, stage="proof", reason=reason)
+        refusal = Refusal(name=deployment.label, stage="proof", reason=reason)
         ledger.note(finalists=others, refused=(*ledger.search.refused, refusal))
         return
     ledger.note(finalists=(*others, finalist))
 
 
-def _contenders(search: Search) -> list[SpeedPoint]:
-    """Who is put under real load: the shortlist, then the model as it came for comparison."""
-    failed = {refusal.name for refusal in search.refused if refusal.stage == "proof"}
+def _contenders(search: Search) -> tuple[list[SpeedPoint], list[SpeedPoint]]:
+    """Who is put under real load: the shortlist; and for comparison the model as it came, unless it is in it."""
+    failed = not_started(search)
     points = [point for point in search.points if point.deployment.label not in failed]
     chosen = shortlist(points, wishes_of(search))
     reference = reference_point(search)
-    return chosen if reference is None or reference in chosen else [*chosen, reference]
+    return chosen, [] if reference is None or reference in chosen else [reference]
 
 
-def _proven(search: Search, point: SpeedPoint) -> Finalist | None:
-    return next((f for f in search.finalists if f.deployment == point.deployment), None)
+def _proven(search: Search, deployment: Deployment) -> Finalist | None:
+    return next((f for f in search.finalists if f.deployment == deployment), None)
 
 
 def _lead(search: Search) -> Finalist | None:
-    """The best finalist so far."""
+    """The best finalist so far; one with a cache only where that wins against the same without."""
     admitted = {one.artifact.name for one in quality_gate(search.assessed)[0]}
-    rivals = [f for f in search.finalists if f.deployment.artifact in admitted]
-    return best_finalist(rivals, wishes_of(search)) if rivals else None
+    wishes = wishes_of(search)
+    rivals = [f for f in search.finalists if f.deployment.artifact in admitted and _may_win(search, f, wishes)]
+    return best_finalist(rivals, wishes) if rivals else None
+
+
+def _may_win(search: Search, finalist: Finalist, wishes: Wishes) -> bool:
+    if not has_cache(finalist.deployment):
+        return True
+    plain = plain_twin(search, finalist.deployment)
+    return plain is not None and is_worth_it(plain, finalist, wishes)
 
 
 def wishes_of(search: Search) -> Wishes:
@@ -217,18 +221,18 @@ def conclusion(search: Search) -> dict[str, Any]:
     """Winner, speed-up, verdicts, reasons and advice, from what the record holds: a pure function of it."""
     lead = _lead(search)
     if lead is not None:
-        point, proof = lead.speed, lead.proof
+        point, proof, deployment = lead.speed, lead.proof, lead.deployment
     else:
         chosen = shortlist(search.points, wishes_of(search))
         if not chosen:
             return {"winner": None, "verdicts": _failed_verdicts(search), "advice": advice_for(search, None)}
-        point, proof = chosen[0], None
+        point, proof, deployment = chosen[0], None, chosen[0].deployment
     assessed = next(one for one in search.assessed if one.artifact.name == point.deployment.artifact)
     verdicts = (*assessed.verdicts, *(proof.verdict.objectives if proof is not None else ()))
     speedup = speed_up(search, point)
-    decided = msgspec.structs.replace(search, winner=point.deployment, speedup=speedup, verdicts=verdicts)
+    decided = msgspec.structs.replace(search, winner=deployment, speedup=speedup, verdicts=verdicts)
     return {
-        "winner": point.deployment,
+        "winner": deployment,
         "speedup": speedup,
         "verdicts": verdicts,
         "why": reasons_for(decided, point),

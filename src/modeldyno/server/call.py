@@ -3,6 +3,8 @@
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from modeldyno.protocols import Tensors
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.v2_request import InferRequest, InferRequestDecoder
@@ -28,7 +30,7 @@ class Computed(NamedTuple):
     """Computed for nobody."""
 
 
-class ServerTimes(NamedTuple):
+class ServerTimes(msgspec.Struct, frozen=True, gc=False):
     """Where the time from the first byte read to the answer went; the parts leave no gap."""
 
     preprocess_ns: int
@@ -45,7 +47,7 @@ class ServerTimes(NamedTuple):
     """Of `queue_ns`: merging and padding the batch."""
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True):
     """A result."""
 
     body: InferBody
@@ -77,57 +79,35 @@ def decode_or_refuse(decoder: InferRequestDecoder, body: Buffer, header_length: 
         return NO_MEMORY
 
 
-class Call:
-    """A decoded request and whom to tell: a `modeldyno.policies.waiting.Waiting`.
+class Call(msgspec.Struct, eq=False):
+    """A decoded request and whom to tell: a `modeldyno.policies.waiting.Waiting`."""
 
-    Args:
-        request: what is asked.
-        reply: called once with what it ends in, unless it is cancelled.
-        started_ns: when its first byte came.
-        queued_ns: when it was decoded and joined the queue.
-        deadline_ns: when it gets 504 instead of an answer; None: never.
-        tenant: whose it is; empty where no keys are asked for.
-    """
+    request: InferRequest
+    """What is asked."""
+    reply: Reply
+    """Called once with what it ends in, unless it is cancelled."""
+    started_ns: int
+    """When its first byte came."""
+    queued_ns: int
+    """When it was decoded and joined the queue."""
+    deadline_ns: int | None = None
+    """When it gets 504 instead of an answer; None: never."""
+    tenant: str = ""
+    """Whose it is; empty where no keys are asked for."""
+    rows: int = 0
+    """Of the request."""
+    key: Hashable = ()
+    """Only calls of one key are merged: the request's `batch_key`, which the batcher's padding makes coarser."""
+    due_ns: int = 0
+    """Until when it may wait for company."""
+    lane: int = 0
+    """Index of its priority, 0 the highest."""
+    flight: "Flight | None" = None
+    """Of equal requests, which it leads or follows; None without a cache."""
+    is_over: bool = False
+    """Whether it was answered, cancelled, expired or lost: nobody waits for it any more."""
 
-    __slots__ = (
-        "deadline_ns",
-        "due_ns",
-        "flight",
-        "is_over",
-        "key",
-        "lane",
-        "queued_ns",
-        "reply",
-        "request",
-        "rows",
-        "started_ns",
-        "tenant",
-    )
-
-    def __init__(
-        self,
-        request: InferRequest,
-        reply: Reply,
-        *,
-        started_ns: int,
-        queued_ns: int,
-        deadline_ns: int | None = None,
-        tenant: str = "",
-    ) -> None:
-        self.request = request
-        self.reply = reply
-        self.started_ns = started_ns
-        self.queued_ns = queued_ns
-        self.deadline_ns = deadline_ns
-        self.tenant = tenant
-        self.rows = request.rows
-        self.key: Hashable = request.batch_key
-        """Only calls of one key are merged; the batcher's padding makes it coarser."""
-        self.lane = 0
-        """Index of its priority, 0 the highest."""
-        self.due_ns = queued_ns
-        """Until when it may wait for company."""
-        self.flight: Flight | None = None
-        """Of equal requests, which it leads or follows; None without a cache."""
-        self.is_over = False
-        """Whether it was answered, cancelled, expired or lost: nobody waits for it any more."""
+    def __post_init__(self) -> None:
+        self.rows = self.request.rows
+        self.key = self.request.batch_key
+        self.due_ns = self.queued_ns

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
+
 from modeldyno.server.call import Answer, Refusal
 from modeldyno.server.protection.audit import CANCELLED
 from modeldyno.server.visit import Visit
@@ -27,59 +29,38 @@ class Outlet(Protocol):
         ...
 
 
-class Exchange:
+class Exchange(msgspec.Struct, eq=False):
     """Takes one answer, makes it HTTP, and hands it to the connection, which keeps the order."""
 
-    __slots__ = (
-        "_accepted",
-        "_keep_alive_line",
-        "_outlet",
-        "_with_timing",
-        "_without_body",
-        "abandoned",
-        "closes",
-        "deadline_ns",
-        "message",
-        "started_ns",
-        "visit",
-    )
-
-    abandoned: Callable[[], None] | None
+    outlet: Outlet
+    """Told when there is an answer."""
+    started_ns: int
+    """When the request's first byte came."""
+    closes: bool = False
+    """Whether the connection ends after this answer."""
+    keep_alive_line: bytes = b""
+    """A header line for clients that must be told that the connection stays."""
+    without_body: bool = False
+    """Whether only the head of the answer is asked for."""
+    with_timing: bool = False
+    """Whether an inference is answered with its times."""
+    accepted: bytes | None = None
+    """The codings that the client understands, in its words."""
+    deadline_ns: int | None = None
+    """When the client gives up, where it says so."""
+    message: bytes | None = None
+    """The whole answer, once it is there."""
+    abandoned: Callable[[], None] | None = None
     """Called when the client is gone before the answer."""
-
-    def __init__(
-        self,
-        outlet: Outlet,
-        *,
-        started_ns: int,
-        closes: bool = False,
-        keep_alive_line: bytes = b"",
-        without_body: bool = False,
-        with_timing: bool = False,
-        accepted: bytes | None = None,
-    ) -> None:
-        self._outlet = outlet
-        self._accepted = accepted
-        self._keep_alive_line = keep_alive_line
-        self._without_body = without_body
-        self._with_timing = with_timing
-        self.started_ns = started_ns
-        self.deadline_ns: int | None = None
-        """When the client gives up, where it says so."""
-        self.closes = closes
-        """Whether the connection ends after this answer."""
-        self.message: bytes | None = None
-        """The whole answer, once it is there."""
-        self.abandoned = None
-        self.visit: Visit | None = None
-        """Who asked, where that matters."""
+    visit: Visit | None = None
+    """Who asked, where that matters."""
 
     def respond(self, status: int, body: bytes, headers: bytes = b"") -> None:
         """Answer with a JSON document."""
         if self.visit is not None:
             self.visit.end(status)
         self._send(
-            format_response(status, body, headers=headers + self._connection_line(), without_body=self._without_body)
+            format_response(status, body, headers=headers + self._connection_line(), without_body=self.without_body)
         )
 
     def show(self, page: bytes, content_type: bytes) -> None:
@@ -92,7 +73,7 @@ class Exchange:
                 page,
                 content_type=content_type,
                 headers=self._connection_line(),
-                without_body=self._without_body,
+                without_body=self.without_body,
             )
         )
 
@@ -109,10 +90,10 @@ class Exchange:
         if self.visit is not None:
             self.visit.end(200)
         headers = self._connection_line()
-        if self._with_timing:
-            headers += format_server_timing(*answer.times)
+        if self.with_timing:
+            headers += format_server_timing(*msgspec.structs.astuple(answer.times))
         body, header_length = answer.body
-        accepted = self._accepted
+        accepted = self.accepted
         if accepted is not None and len(body) >= _WORTH_COMPRESSING_BYTES:
             # Libraries offer a list of codings unasked. Tensors compress badly and slowly, so one must be asked for.
             coding = choose_coding(accepted) if header_length is None or b"," not in accepted else None
@@ -134,15 +115,15 @@ class Exchange:
             self.visit.end(CANCELLED)
 
     def _connection_line(self) -> bytes:
-        if self.closes or self._outlet.must_close():
+        if self.closes or self.outlet.must_close():
             self.closes = True
             return b"Connection: close\r\n"
-        return self._keep_alive_line
+        return self.keep_alive_line
 
     def _send(self, message: bytes) -> None:
         self.abandoned = None
         self.message = message
-        self._outlet.flush()
+        self.outlet.flush()
 
 
 class Handler(Protocol):

@@ -52,7 +52,7 @@ def right_of(method: bytes, segments: list[str]) -> Right | None:
             right = Right("metrics", None)
         case ["v2", "repository", "index"] | ["v2", "logging"] | ["v2", "trace", "setting"]:
             right = Right("metadata", ALL_MODELS)
-        case ["v2", "models", "stats"]:
+        case ["v2", "models", "stats"] | ["v2", "models", "", "stats"]:
             right = Right("statistics", ALL_MODELS)
         case ["v2", "models", name, "versions", _, *rest] | ["v2", "models", name, *rest]:
             right = _right_of_model(name, rest) or right

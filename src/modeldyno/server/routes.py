@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
-import msgspec
-
 from modeldyno.errors import DynoError
 from modeldyno.server.exchange import Exchange
 from modeldyno.server.metrics.routes import answer_metrics
@@ -20,6 +18,7 @@ from modeldyno.wire.v2_documents import (
     NOT_READY,
     READY,
     check_change,
+    decode_index_filter,
     encode_index,
     encode_model_metadata,
     encode_model_ready,
@@ -108,7 +107,10 @@ class Router:
                 endpoint = (_READ_AND_POST, partial(self._answer_logging, request))
             case ["v2", "trace", "setting"]:
                 endpoint = (_READ_AND_POST, partial(_answer_trace, request))
-            case ["v2", "models", "stats"] if self._plane.find("stats") is None:
+            # The second is unmistakable where a model is called so.
+            case ["v2", "models", "stats"] | ["v2", "models", "", "stats"] if (
+                len(segments) == 4 or self._plane.find("stats") is None
+            ):
                 endpoint = (_READ, partial(_answer_statistics, list(self._plane), with_members=True))
             case ["v2", "models", name, "versions", version, *rest]:
                 endpoint = self._find_model(name, version, rest, request)
@@ -194,9 +196,9 @@ class Router:
 
     def _answer_index(self, request: HttpRequest, exchange: Exchange) -> None:
         try:
-            filters = msgspec.json.decode(request.body, type=dict[str, bool]) if request.body else {}
-        except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
-            exchange.refuse(400, f"not a valid index request: {problem}")
+            only_ready = decode_index_filter(request.body)
+        except WireError as problem:
+            exchange.refuse(problem.status, problem.message)
             return
         control = self._control
         try:
@@ -206,7 +208,6 @@ class Router:
             return
         if not self._plane.is_ready:
             models = [one._replace(state="UNAVAILABLE", reason="shutting down") for one in models]
-        only_ready = filters.get("ready", False)
         exchange.respond(200, encode_index(one for one in models if one.state == "READY" or not only_ready))
 
 

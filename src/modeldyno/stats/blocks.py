@@ -50,6 +50,26 @@ def paired_ratio(a: Sequence[float], b: Sequence[float], *, tail: float = TAIL) 
     return Estimate(value=math.exp(centre), low=math.exp(centre - half), high=math.exp(centre + half))
 
 
+def median_estimate(blocks: Sequence[float]) -> Estimate:
+    """Median of blocks, between the two of them that hold the true median with at least 95 %; none of fewer than six.
+
+    For blocks of a machine that stalls: a stall makes one of them long, and would spoil the mean of all. The bounds are
+    order statistics by the sign test (Conover, "Practical Nonparametric Statistics", section 3.2).
+
+    Raises:
+        ValueError: without blocks, or with one that is not finite.
+    """
+    values = np.sort(np.asarray(blocks, np.float64))
+    if not len(values) or not np.isfinite(values).all():
+        raise ValueError(f"blocks must be finite and at least one: {list(blocks)!r}")
+    count, below, rank = len(values), 0.0, 0
+    while (below := below + math.comb(count, rank) / 2**count) <= TAIL:
+        rank += 1
+    if rank == 0:
+        return Estimate(value=float(np.median(values)))
+    return Estimate(value=float(np.median(values)), low=float(values[rank - 1]), high=float(values[count - rank]))
+
+
 def is_tie(ratio: Estimate, margin: float = 0.0) -> bool:
     """Whether the ratio's interval cannot exclude equality within `margin` (0.02: up to 2 % either way).
 

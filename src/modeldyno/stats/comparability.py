@@ -12,7 +12,17 @@ from modeldyno.records.workload import Workload
 _OF_THE_TARGET = frozenset({"url", "seed"})
 """Differ between any two runs, or do not matter: another seed is another draw of the same load."""
 _HARMLESS = frozenset(
-    {"model", "requests", "warmup_requests", "connections", "max_connections", "workers", "timeout_ns", "duration_ns"}
+    {
+        "model",
+        "requests",
+        "warmup_requests",
+        "connections",
+        "max_connections",
+        "workers",
+        "timeout_ns",
+        "duration_ns",
+        "awake",
+    }
 )
 """Shown, but the load is of the same kind: how long, from how many senders."""
 _PASSING = frozenset({"load_average_1min"})

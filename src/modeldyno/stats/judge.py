@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modeldyno.records.answers import AnswersChecked
+from modeldyno.records.model_statistics import ModelActivity
 from modeldyno.records.objective import Objective
 from modeldyno.records.observation import ServerUse
 from modeldyno.records.requests import Outcome
@@ -14,6 +15,7 @@ from modeldyno.records.verdict import MeasurementVerdict
 from modeldyno.records.workload import EffectiveWorkload, Workload
 from modeldyno.stats.answers import judge_answers
 from modeldyno.stats.objectives import judge_objective
+from modeldyno.stats.repeats import note_repeats
 from modeldyno.stats.steadiness import (
     TooShortError,
     find_breach_of_littles_law,
@@ -54,6 +56,7 @@ def judge_run(  # noqa: PLR0913 - all but five are keyword-only
     server: ServerUse | None = None,
     tokens: np.ndarray | None = None,
     answers: AnswersChecked | None = None,
+    activity: ModelActivity | None = None,
 ) -> MeasurementVerdict:
     """Whether a run can be believed, and each objective that a run can answer.
 
@@ -72,6 +75,7 @@ def judge_run(  # noqa: PLR0913 - all but five are keyword-only
         server: what the server's processes used, when they could be looked at.
         tokens: stamps of the pieces of a language model's answers, `TOKEN_DTYPE`.
         answers: what came of the answers that were expected.
+        activity: what the server's own statistics say.
     """
     rows = measured_rows(requests)
     reasons = []
@@ -79,7 +83,7 @@ def judge_run(  # noqa: PLR0913 - all but five are keyword-only
         reasons.append("the run was interrupted; let it run to its end")
     held_up = [check_client_cpu(effective)]
     if not workload.is_closed:
-        held_up += [check_rate(rows), check_lateness(rows)]
+        held_up += [check_rate(rows), check_lateness(rows, effective)]
     found = [check_count(rows), check_stamps(rows), *held_up]
     if not interrupted:
         found.append(check_users(rows, workload) if workload.is_closed else check_not_sent(rows))
@@ -97,6 +101,7 @@ def judge_run(  # noqa: PLR0913 - all but five are keyword-only
             *beside,
             *note_server(server),
             *note_tokens(summary, workload),
+            *note_repeats(workload, effective, activity),
         ),
         objectives=(() if right is None else (right,))
         + tuple(

@@ -196,7 +196,7 @@ def client_trouble(rows: np.ndarray, workload: Workload, effective: EffectiveWor
     busy = check_client_cpu(effective)
     if busy:
         return busy
-    late = next((found for check in (check_rate, check_lateness, check_not_sent) if (found := check(rows))), None)
+    late = check_rate(rows) or check_lateness(rows, effective) or check_not_sent(rows)
     return None if late is None or waited_for_connections(rows, workload) else late
 
 

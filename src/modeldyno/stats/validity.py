@@ -25,6 +25,8 @@ _MEDIAN_LATENESS_NS = 250_000
 _MATERIAL_SHARE = 0.1
 _FLOOR_FACTOR = 2
 _NOTED_STOLEN = 0.005
+_WHOLLY = 0.995
+_NOTED_LATE_NS = 250_000
 
 
 def check_count(rows: np.ndarray) -> str | None:
@@ -32,6 +34,8 @@ def check_count(rows: np.ndarray) -> str | None:
     ended = int((~np.isin(rows["outcome"], (Outcome.INTERRUPTED, Outcome.NOT_SENT))).sum())
     if ended >= LEAST_REQUESTS:
         return None
+    if len(rows) >= LEAST_REQUESTS:
+        return f"only {ended:,} of {len(rows):,} requests were measured: the others were never sent, or cut off"
     return f"only {ended} requests were measured; plan {LEAST_REQUESTS} or more (--requests, or a longer run)"
 
 
@@ -70,7 +74,8 @@ def check_rate(rows: np.ndarray) -> str | None:
     sent = rows["sent_ns"] >= 0
     planned, delivered = rate_of(rows["planned_ns"][sent]), rate_of(rows["sent_ns"][sent])
     if sent.sum() < 2 or planned == 0:
-        return "no rate was delivered: fewer than two requests were sent; is the server there?"
+        hint = "is the server there?" if (rows["outcome"] == Outcome.REFUSED).any() else "lower the rate"
+        return f"no rate was delivered: fewer than two requests were sent; {hint}"
     shortfall = 1 - delivered / planned
     if shortfall <= RATE_TOLERANCE:
         return None
@@ -80,7 +85,7 @@ def check_rate(rows: np.ndarray) -> str | None:
     )
 
 
-def check_lateness(rows: np.ndarray) -> str | None:
+def check_lateness(rows: np.ndarray, effective: EffectiveWorkload) -> str | None:
     """Requests left on time: the response times show the server, not the client.
 
     Lateness is charged to the response time in any case, so that it can only make the server look slower. It spoils
@@ -97,7 +102,7 @@ def check_lateness(rows: np.ndarray) -> str | None:
     if median > max(_MEDIAN_LATENESS_NS, _MATERIAL_SHARE * service):
         return (
             f"half of the sends were more than {format_duration(median)} late, against a median service time of "
-            f"{format_duration(service)}: the client is starved; lower the rate, add workers or free a core"
+            f"{format_duration(service)}: the client is starved; {_remedy(effective)}"
         )
     share = float((late_ns > _LATE_NS).mean())
     if share <= _MOST_LATE_SHARE or not len(service_ns):
@@ -108,7 +113,37 @@ def check_lateness(rows: np.ndarray) -> str | None:
         return None
     return (
         f"{format_fraction(share)} of the sends were over 1 ms late, which moved p99 from {format_duration(served)} to "
-        f"{format_duration(response)}: the client was held up; lower the rate, add workers or free a core"
+        f"{format_duration(response)}: the client was held up; {_remedy(effective)}"
+    )
+
+
+def _remedy(effective: EffectiveWorkload) -> str:
+    """What to change when sends were late."""
+    ordinary = "lower the rate, add workers or free a core"
+    if effective.awake_fraction is not None:
+        return f"{ordinary} (a process that stays awake shares its core with all else that wants it)"
+    if not is_stolen_from(effective):
+        return ordinary
+    return f"a core that sleeps is taken by the hypervisor, so keep it awake (--awake), or {ordinary}"
+
+
+def is_stolen_from(effective: EffectiveWorkload) -> bool:
+    """Whether the hypervisor took enough of the processor time to be seen in the tail."""
+    return effective.stolen_fraction is not None and effective.stolen_fraction > _NOTED_STOLEN
+
+
+def _note_stolen(summary: Summary, effective: EffectiveWorkload, workload: Workload) -> str:
+    """The processor time that the hypervisor took, and what there is to do about it."""
+    lateness = summary.lateness
+    late = lateness.p99_ns or lateness.p95_ns or lateness.p90_ns
+    may_help = (
+        effective.awake_fraction is None and not workload.is_closed and late is not None and late.value > _NOTED_LATE_NS
+    )
+    awake = "keep the core of the sender awake (--awake), " if may_help else ""
+    share = format_fraction(effective.stolen_fraction or 0.0, 2)
+    return (
+        f"the hypervisor gave {share} of this machine's processor time to others (steal): stalls of milliseconds in "
+        f"the tail may be its own; {awake}compare in turns, or measure on a machine with cores of its own"
     )
 
 
@@ -141,12 +176,10 @@ def note_conditions(summary: Summary, effective: EffectiveWorkload, workload: Wo
         notes.append("the client's CPU time could not be checked: it was not reported")
     elif effective.client_cpu_fraction > 0.7:
         notes.append(f"the busiest sending process used {format_fraction(effective.client_cpu_fraction, 0)} of a core")
-    if effective.stolen_fraction is not None and effective.stolen_fraction > _NOTED_STOLEN:
-        notes.append(
-            f"the hypervisor gave {format_fraction(effective.stolen_fraction, 2)} of this machine's processor time to "
-            "others (steal): stalls of milliseconds in the tail may be its own; compare in turns, or measure on a "
-            "machine with cores of its own"
-        )
+    if is_stolen_from(effective):
+        notes.append(_note_stolen(summary, effective, workload))
+    if effective.awake_fraction is not None:
+        notes.append(_note_awake(effective.awake_fraction, effective.workers))
     if effective.connections >= workload.max_connections and not workload.is_closed:
         notes.append(
             f"all {workload.max_connections} connections were open: some requests may have waited for one, "
@@ -167,6 +200,16 @@ def note_conditions(summary: Summary, effective: EffectiveWorkload, workload: Wo
             f"{format_rate(workload.rate_per_s)}: a Poisson schedule of this length is off by chance"
         )
     return notes
+
+
+def _note_awake(fraction: float, workers: int) -> str:
+    cores = "a core" if workers == 1 else f"{workers} cores"
+    if fraction > _WHOLLY:
+        return f"the client stayed awake, at the cost of {cores} (--awake)"
+    return (
+        f"the client stayed awake for {format_fraction(fraction, 0)} of the time, at the cost of {cores} (--awake): it "
+        "runs at a real-time priority, and the kernel would have stopped it for the rest"
+    )
 
 
 def _by_chance(summary: Summary) -> float:

@@ -143,6 +143,33 @@ def write_dense_onnx(path: Path, *, width: int = 256, layers: int = 4, seed: int
     return path
 
 
+def write_bfloat16_onnx(source: Path, path: Path) -> Path:
+    """The ONNX model at `source` with inputs and outputs of BF16 where it has FP32; inside it computes as before."""
+    from onnx import TensorProto, helper, load_model, save
+
+    model = load_model(str(source))
+    graph = model.graph
+    before: list[Any] = []
+    after: list[Any] = []
+    for value in (*graph.input, *graph.output):
+        tensor = value.type.tensor_type
+        if tensor.elem_type != TensorProto.FLOAT:
+            continue
+        tensor.elem_type = TensorProto.BFLOAT16
+        inside, is_input = f"{value.name}_fp32", value in graph.input
+        for node in graph.node:
+            for names in (node.input, node.output):
+                names[:] = [inside if name == value.name else name for name in names]
+        ends, target = ([value.name], [inside]) if is_input else ([inside], [value.name])
+        cast = helper.make_node("Cast", ends, target, to=TensorProto.FLOAT if is_input else TensorProto.BFLOAT16)
+        (before if is_input else after).append(cast)
+    nodes = [*before, *graph.node, *after]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    save(model, str(path))
+    return path
+
+
 def _model(graph: Any) -> Any:
     from onnx import helper
 

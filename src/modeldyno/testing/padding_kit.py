@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from modeldyno.policies.padding import PaddingPlan
 from modeldyno.protocols import Session, Tensors
+from modeldyno.quality.closeness import are_close
 from modeldyno.records.deployment import Batching, Buckets
 from modeldyno.records.signature import Signature
 from modeldyno.server.models.merging import merge, own_outputs
@@ -81,7 +82,7 @@ def find_changed_answer(
             own = own_outputs(together, request, slice(start, stop), plan if merged.padding_elements else None)
             start = stop
             for name, expected in session.run(request.inputs).items():
-                if not _is_same(expected, own[name], relative_tolerance, absolute_tolerance):
+                if not are_close(expected, own[name], relative=relative_tolerance, absolute=absolute_tolerance):
                     shown = ", ".join(f"{dimension} {length}" for dimension, length in lengths.items())
                     return f"output {name!r} of a request with {shown} changes when it is padded in a batch"
     return None
@@ -117,13 +118,3 @@ def _resized(sample: Tensors, signature: Signature, lengths: dict[str, int]) -> 
         tuple(OutputWish(spec.name, binary=True) for spec in signature.outputs),
         None,
     )
-
-
-def _is_same(
-    expected: NDArray[np.generic], found: NDArray[np.generic], relative_tolerance: float, absolute_tolerance: float
-) -> bool:
-    if expected.shape != found.shape:
-        return False
-    if expected.dtype.kind == "f":
-        return np.allclose(expected, found, rtol=relative_tolerance, atol=absolute_tolerance, equal_nan=True)
-    return bool(np.array_equal(expected, found))

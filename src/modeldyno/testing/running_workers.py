@@ -47,6 +47,7 @@ class RunningWorkers:
             settings=settings,
             protection=protection or ProtectionSettings(),
             trusted_key=None,
+            trust=False,
             changes=BatchingChanges(),
         )
         self._crew = WorkerCrew(offer, bundle_key=None)

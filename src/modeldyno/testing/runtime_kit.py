@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from modeldyno.clock import Clock
 from modeldyno.errors import DynoError, InputError
 from modeldyno.protocols import Runtime, Session, Tensors
+from modeldyno.quality.closeness import are_close
 from modeldyno.records.deployment import SessionSettings
 from modeldyno.records.signature import DATATYPES, Signature
 
@@ -33,6 +34,7 @@ def check_runtime(runtime: Runtime, path: Path, signature: Signature, rows: Tens
     session = runtime.open(path, signature, _SETTINGS)
     check_outputs(session, rows)
     check_batches(session, rows, tolerance)
+    check_lent_rows(session, rows)
     check_two_sessions(runtime, path, signature, rows)
     check_errors(runtime, path, signature)
     check_close(session, rows)
@@ -64,6 +66,19 @@ def check_batches(session: Session, rows: Tensors, tolerance: float) -> None:
             found = np.concatenate([part[name] for part in parts])
             same = _is_same(expected[: len(found)], found, tolerance)
             _require(same, f"{name} differs between one batch of {count} and batches of {size}")
+
+
+def check_lent_rows(session: Session, rows: Tensors) -> None:
+    """Rows that cannot be written, as they come out of a request, and rows that are not in order in memory."""
+    whole = session.run(rows)
+    read_only = {name: array.copy() for name, array in rows.items()}
+    for array in read_only.values():
+        array.flags.writeable = False
+    backwards = {name: array[::-1].copy()[::-1] for name, array in rows.items()}
+    for what, lent in (("read-only rows", read_only), ("rows that are backwards in memory", backwards)):
+        found = session.run(lent)
+        for name, expected in whole.items():
+            _require(_is_same(expected, found[name], 1e-6), f"{name} is another for {what}")
 
 
 def check_two_sessions(runtime: Runtime, path: Path, signature: Signature, rows: Tensors, rounds: int = 20) -> None:
@@ -174,9 +189,7 @@ def _cut(rows: Tensors, start: int, stop: int) -> Mapping[str, NDArray[np.generi
 
 
 def _is_same(expected: NDArray[Any], found: NDArray[Any], tolerance: float) -> bool:
-    if expected.dtype.kind == "f":
-        return np.allclose(expected, found, rtol=tolerance, atol=tolerance, equal_nan=True)
-    return np.array_equal(expected, found)
+    return are_close(expected, found, relative=tolerance, absolute=tolerance)
 
 
 def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as an assertion

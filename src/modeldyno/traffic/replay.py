@@ -15,6 +15,8 @@ class Arrivals(NamedTuple):
     """Since the first, ascending."""
     rows: NDArray[np.int64] | None
     """Rows in each request, when that was recorded."""
+    questions: NDArray[np.int64] | None = None
+    """A number for what each request asks, when that was recorded: equal numbers ask the same."""
 
 
 def replay(recorded: Arrivals, *, speed: float, scale: float, seed: int) -> Arrivals:
@@ -22,7 +24,9 @@ def replay(recorded: Arrivals, *, speed: float, scale: float, seed: int) -> Arri
 
     A scale of 2.5 sends each request twice, and every other one a third time; the copies are spread evenly at random
     over the time until the next recorded request, for copies at one moment would be bursts that nobody recorded.
-    A scale below 1 keeps each request with that probability.
+    A scale below 1 keeps each request with that probability. Where questions were recorded, the second copies of all
+    ask among themselves what the first ones do, but other questions than those: twice the traffic repeats itself as
+    much as the recorded one, and not more.
 
     Args:
         recorded: at least one arrival.
@@ -40,4 +44,8 @@ def replay(recorded: Arrivals, *, speed: float, scale: float, seed: int) -> Arri
     planned = moments[index] + shift
     order = np.argsort(planned, kind="stable")
     rows = None if recorded.rows is None else recorded.rows[index][order]
-    return Arrivals(np.rint(planned[order]).astype(np.int64), rows)
+    questions = recorded.questions
+    if questions is not None:
+        copy = np.arange(len(index)) - (np.cumsum(copies) - copies)[index]
+        questions = (questions[index] + copy * (int(questions.max(initial=0)) + 1))[order]
+    return Arrivals(np.rint(planned[order]).astype(np.int64), rows, questions)

@@ -28,7 +28,12 @@ class _WireResponse(msgspec.Struct, frozen=True):
 
 
 def encode_infer_request(
-    inputs: Tensors, signature: Signature, *, binary: bool = True, request_id: str | None = None
+    inputs: Tensors,
+    signature: Signature,
+    *,
+    binary: bool = True,
+    request_id: str | None = None,
+    parameters: Mapping[str, str | int | float | bool] | None = None,
 ) -> InferBody:
     """A request with these inputs, asking for all outputs in the same form.
 
@@ -37,9 +42,10 @@ def encode_infer_request(
         signature: the model's.
         binary: tensors in binary, or all in JSON.
         request_id: comes back in the answer.
+        parameters: of the request, beside those that say in which form it is answered.
 
     Raises:
-        WireError: a tensor cannot be put in JSON (NaN, FP16, bytes that are not UTF-8).
+        WireError: a tensor cannot be put in JSON (NaN, FP16, BF16, bytes that are not UTF-8).
     """
     described, contents = [], []
     for spec in signature.inputs:
@@ -56,8 +62,10 @@ def encode_infer_request(
     request: dict[str, object] = {} if request_id is None else {"id": request_id}
     request["inputs"] = described
     if not binary:
+        if parameters:
+            request["parameters"] = parameters
         return InferBody(msgspec.json.encode(request), None)
-    request["parameters"] = {"binary_data_output": True}
+    request["parameters"] = {"binary_data_output": True, **(parameters or {})}
     header = msgspec.json.encode(request)
     # Padded with JSON whitespace, so that the first tensor lies aligned in the body and need not be copied.
     header += b" " * (-len(header) % _ALIGNMENT)

@@ -26,6 +26,7 @@ EXTENSIONS = (
 """
 
 _LONGEST_ERROR = 2000
+_BLANKS = b" \t\r\n"
 LIVE = b'{"live":true}'
 READY = b'{"ready":true}'
 NOT_READY = b'{"ready":false}'
@@ -87,6 +88,20 @@ def encode_index(models: Iterable[ModelState]) -> bytes:
     return msgspec.json.encode([model._asdict() for model in models])
 
 
+def decode_index_filter(body: bytes | bytearray) -> bool:
+    """Whether the request for an index asks for models that are ready, and no others.
+
+    Raises:
+        WireError: it is no such request.
+    """
+    if not body.strip(_BLANKS):
+        return False
+    try:
+        return msgspec.json.decode(body, type=_IndexRequest).ready
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
+        raise WireError(f"not a valid index request: {problem}") from problem
+
+
 def check_change(verb: Literal["load", "unload"], body: bytes | bytearray) -> None:
     """Check the request to load or unload a model; there is nothing in it that has to be known.
 
@@ -94,7 +109,7 @@ def check_change(verb: Literal["load", "unload"], body: bytes | bytearray) -> No
         WireError: it is no such request, or asks for what is not offered.
     """
     try:
-        parameters = msgspec.json.decode(body, type=_Change).parameters if body.strip(b" \t\r\n") else {}
+        parameters = msgspec.json.decode(body, type=_Change).parameters if body.strip(_BLANKS) else {}
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
         raise WireError(f"not a valid {verb} request: {problem}") from problem
     for name in parameters:
@@ -105,6 +120,10 @@ def check_change(verb: Literal["load", "unload"], body: bytes | bytearray) -> No
         if verb == "load" or name != "unload_dependents":
             known = "none is known" if verb == "load" else "only 'unload_dependents' is known"
             raise WireError(f"unknown parameter {name!r} of {verb}; {known}")
+
+
+class _IndexRequest(msgspec.Struct):
+    ready: bool = False
 
 
 class _Change(msgspec.Struct):

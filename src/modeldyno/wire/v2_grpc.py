@@ -25,7 +25,7 @@ _CONTENTS = {
     "UINT8": "uint_contents", "UINT16": "uint_contents", "UINT32": "uint_contents", "UINT64": "uint64_contents",
     "FP32": "fp32_contents", "FP64": "fp64_contents", "BYTES": "bytes_contents",
 }  # fmt: skip
-"""Field of `InferTensorContents` for each datatype; FP16 has none and can only be sent raw."""
+"""Field of `InferTensorContents` for each datatype; FP16 and BF16 have none and can only be sent raw."""
 
 
 def encode_infer_request(inputs: Tensors, signature: Signature, model: str, *, request_id: str = "") -> bytes:

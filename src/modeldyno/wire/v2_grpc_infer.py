@@ -326,7 +326,7 @@ def _prefix(answer: _Answer) -> bytes:
 def _typed_answer(answer: _Answer, tensors: Buffer, identity: bytes, *, is_raw: bool) -> bytes:
     response = _response(answer)
     response.id = identity.decode()
-    # FP16 has no typed form, and a message is either raw or typed.
+    # FP16 and BF16 have no typed form, and a message is either raw or typed.
     is_raw = is_raw or any(output.datatype not in _CONTENTS for output in answer.outputs)
     position = 0
     for output, described in zip(answer.outputs, response.outputs, strict=True):

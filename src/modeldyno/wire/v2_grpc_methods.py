@@ -68,13 +68,21 @@ def _get_model(name: str, end: str) -> Callable[[bytes], HttpQuestion]:
 def _ask_statistics(message: bytes) -> HttpQuestion:
     request = _parse("ModelStatisticsRequest", message)
     if not request.name:
-        return HttpQuestion(b"GET", b"/v2/models/stats")
+        return HttpQuestion(b"GET", b"/v2/models//stats")  # of all, whatever they are called
     return HttpQuestion(b"GET", model_path(request.name, request.version, "/stats"))
 
 
 def _ask_index(message: bytes) -> HttpQuestion:
     request = _parse("RepositoryIndexRequest", message)
+    _require_no_repository(request)
     return HttpQuestion(b"POST", b"/v2/repository/index", msgspec.json.encode({"ready": request.ready}))
+
+
+def _require_no_repository(request: Any) -> None:
+    if request.repository_name:  # as Triton: whoever names one means some of the models
+        raise WireError(
+            f"the repository {request.repository_name!r} cannot be named: all models are in one", status=501
+        )
 
 
 def _ask_change(name: str, verb: str) -> Callable[[bytes], HttpQuestion]:
@@ -82,6 +90,7 @@ def _ask_change(name: str, verb: str) -> Callable[[bytes], HttpQuestion]:
         request = _parse(name, message)
         if not request.model_name:
             raise WireError("the name of the model is empty")
+        _require_no_repository(request)
         target = f"/v2/repository/models/{quote(request.model_name, safe='')}/{verb}"
         body = msgspec.json.encode({"parameters": parameters_of(request.parameters)})
         return HttpQuestion(b"POST", target.encode(), body)

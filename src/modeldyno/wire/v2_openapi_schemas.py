@@ -46,7 +46,7 @@ _TRACE_SETTINGS: Final[Json] = {
 _DATATYPE: Final[Json] = {"type": "string", "enum": list(DATATYPES)}
 _DATA: Final[Json] = {
     "type": "array",
-    "description": "Row by row, flat or nested as the shape is; text for BYTES; not for FP16, which is binary only.",
+    "description": "Row by row, flat or nested as the shape is; text for BYTES. FP16 and BF16 are binary only.",
 }
 _SHAPE: Final[Json] = _list({"type": "integer", "minimum": 0})
 
@@ -143,10 +143,7 @@ SCHEMAS: Final[Json] = {
         {"name": TEXT, "data_type": {"type": "string", "pattern": "^TYPE_"}, "dims": _list({"type": "integer"})},
         {"reshape": {"type": "object"}},
     ),
-    "IndexRequest": {
-        **_object({}, {"ready": {**_FLAG, "description": "Only models that are ready."}}),
-        "additionalProperties": {"type": "boolean"},
-    },
+    "IndexRequest": _object({}, {"ready": {**_FLAG, "description": "Only models that are ready."}}),
     "Index": _list(
         _object(
             {

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from modeldyno.records.signature import DATATYPES, Signature, TensorSpec
+from modeldyno.records.signature import DATATYPES, WITHOUT_JSON, Signature, TensorSpec
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.number_arrays import cut_arrays
 from modeldyno.wire.v2_classification import can_classify
@@ -119,6 +119,9 @@ class InferRequestDecoder:
         self._outputs = {spec.name: spec for spec in signature.outputs}
         self._json = msgspec.json.Decoder(_WireRequest)
         self._known: dict[bytes, _Layout] = {}
+        """Without the id, and with marks in place of the numbers."""
+        self._known_whole: dict[bytes, _Layout] = {}
+        """To the byte: of JSON that has neither."""
 
     def decode(self, body: Buffer, header_length: int | None = None) -> InferRequest:
         """The request in `body`.
@@ -140,8 +143,13 @@ class InferRequestDecoder:
                 raise WireError(
                     f"Inference-Header-Content-Length is {header_length}, but the body has {len(body)} bytes"
                 )
-            header, arrays = cut_arrays(bytes(body if header_length is None else body[:offset]))
-            layout, request_id = self._recall(header, len(arrays))
+            header = bytes(body if header_length is None else body[:offset])
+            known = None if header_length is None else self._known_whole.get(header)
+            if known is not None:
+                layout = known
+            else:
+                rest, arrays = cut_arrays(header)
+                layout, request_id = self._recall(rest, len(arrays))
         if offset + layout.binary_bytes != len(body):
             raise WireError(
                 f"the inputs' binary_data_size sum to {layout.binary_bytes} bytes, "
@@ -179,7 +187,10 @@ class InferRequestDecoder:
             if layout.id is None and not any(isinstance(piece.data, bytes) for piece in layout.pieces):
                 if len(self._known) >= _KNOWN_LAYOUTS:
                     self._known.clear()
+                    self._known_whole.clear()
                 self._known[header] = layout
+                if match is None and not arrays:
+                    self._known_whole[header] = layout
         else:
             layout = layout_known
         # Of two ids in one object the last one counts, as everywhere in this decoder.
@@ -255,8 +266,9 @@ class InferRequestDecoder:
             if names.count(name) > 1:
                 raise WireError(f"output {name!r} is asked for twice")
         for wish in wishes:
-            if self._outputs[wish.name].datatype == "FP16" and not (wish.binary or wish.classes):
-                raise WireError(f"output {wish.name!r} is FP16, which has no JSON form; ask for binary_data")
+            datatype = self._outputs[wish.name].datatype
+            if datatype in WITHOUT_JSON and not (wish.binary or wish.classes):
+                raise WireError(f"output {wish.name!r} is {datatype}, which has no JSON form; ask for binary_data")
         return tuple(wishes)
 
     def _wish(self, output: _WireOutput, *, binary: bool) -> OutputWish:

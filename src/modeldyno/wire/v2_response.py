@@ -1,5 +1,6 @@
 """Inference responses of the Open Inference Protocol v2 (HTTP), as a server writes them."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -22,14 +23,22 @@ class InferBody(NamedTuple):
 
 
 class InferResponseEncoder:
-    """Encodes the answers of one model; what the JSON part says of binary tensors of the same shape is remembered."""
+    """Encodes the answers of one model; what the JSON part says of binary tensors of the same shape is remembered.
 
-    def __init__(self, name: str, version: str, signature: Signature) -> None:
+    Args:
+        name: of the model.
+        version: of the model.
+        signature: of the model.
+        labels: of its classes in the order of the scores, for those who ask for classes; empty when there are none.
+    """
+
+    def __init__(self, name: str, version: str, signature: Signature, labels: Sequence[str] = ()) -> None:
         self._prefix = b'{"model_name":%b,"model_version":%b' % (
             msgspec.json.encode(name),
             msgspec.json.encode(version),
         )
         self._datatypes = {spec.name: spec.datatype for spec in signature.outputs}
+        self._labels = [label.encode() for label in labels]
         self._is_batched = signature.has_batch_dimension
         self._known: dict[tuple[object, ...], bytes] = {}
         self._starts: dict[tuple[OutputWish, tuple[int, ...]], bytes] = {}
@@ -45,7 +54,8 @@ class InferResponseEncoder:
         for name, binary, classes in wishes:
             array, datatype = outputs[name], datatypes[name]
             if classes:
-                array, datatype = top_classes(array, classes, is_batched=self._is_batched), "BYTES"
+                array = top_classes(array, classes, is_batched=self._is_batched, labels=self._labels)
+                datatype = "BYTES"
             shapes.append(array.shape)
             content = encode_binary(array, datatype) if binary else encode_json(array, datatype)
             contents.append(content)

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from modeldyno.records.signature import DATATYPES
+from modeldyno.records.signature import DATATYPES, WITHOUT_JSON
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.number_arrays import read_numbers
 
@@ -76,7 +76,11 @@ def encode_binary(array: NDArray[np.generic], datatype: str) -> bytes:
     """The tensor's bytes on the wire."""
     if datatype != "BYTES":
         dtype = LITTLE_ENDIAN[datatype]
-        return (array if array.dtype == dtype else array.astype(dtype)).tobytes()
+        if array.dtype == dtype:
+            return array.tobytes()
+        if datatype == "BF16":  # of which `astype` would make zeros
+            raise TypeError(f"a BF16 tensor holds {dtype}, not {array.dtype}")
+        return array.astype(dtype).tobytes()
     parts: list[bytes] = []
     for element in array.ravel().tolist():
         content = _to_bytes(element)
@@ -98,8 +102,8 @@ def decode_json(datatype: str, shape: Sequence[int], data: Buffer) -> NDArray[np
     Raises:
         WireError: not numbers, strings or booleans as the datatype says, out of its range, or not of that shape.
     """
-    if datatype == "FP16":
-        raise WireError("FP16 has no JSON form; send it in binary (parameter binary_data_size)")
+    if datatype in WITHOUT_JSON:
+        raise WireError(f"{datatype} has no JSON form; send it in binary (parameter binary_data_size)")
     numbers = read_numbers(datatype, shape, bytes(data))
     if numbers is not None:
         return numbers
@@ -160,10 +164,10 @@ def encode_json(array: NDArray[np.generic], datatype: str) -> bytes:
     """The tensor as a flat JSON array.
 
     Raises:
-        WireError: JSON cannot hold it: FP16, NaN, an infinity, or BYTES that are not UTF-8.
+        WireError: JSON cannot hold it: FP16, BF16, NaN, an infinity, or BYTES that are not UTF-8.
     """
-    if datatype == "FP16":
-        raise WireError("FP16 has no JSON form; ask for binary output (parameter binary_data)")
+    if datatype in WITHOUT_JSON:
+        raise WireError(f"{datatype} has no JSON form; ask for binary output (parameter binary_data)")
     values: list[Any] = array.ravel().tolist()
     if datatype == "BYTES":
         try:

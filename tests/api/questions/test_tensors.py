@@ -65,3 +65,22 @@ def test_few_requests_are_made_of_large_data(tmp_path: Path) -> None:
 def test_a_request_of_more_rows_than_there_are_is_refused() -> None:
     with pytest.raises(DataError, match="the data hold 3 rows, and a request of 4 rows"):
         starts_of(3, 1, 4)
+
+
+def test_requests_that_ask_the_same_are_left_out_when_unlike_ones_are_wanted(tmp_path: Path) -> None:
+    np.save(tmp_path / "rows.npy", np.array([[1], [2], [1], [3], [2], [4], [1], [2]], np.uint8))
+    ask = Ask(data=tmp_path / "rows.npy", distinct=3)
+
+    single, _ = prepare_tensors(ask, model(1), (1,), 1, encode=encode)
+    pairs, _ = prepare_tensors(ask, model(1), (2,), 1, encode=encode)
+
+    assert 3 == len(single.requests)
+    assert 3 == len(pairs.requests)  # (1, 2), (1, 3), (2, 4), and (1, 2) again
+
+
+def test_as_many_unlike_rows_are_made_as_a_load_wants() -> None:
+    wanted = DISTINCT_REQUESTS + 500
+
+    prepared, _ = prepare_tensors(Ask(distinct=wanted), model(16), (1,), 1, encode=encode)
+
+    assert wanted == len(prepared.requests)

@@ -125,3 +125,26 @@ def test_an_output_that_the_file_does_not_name_is_not_looked_at(tmp_path: Path) 
 
     assert {} == some.failures
     assert "it has w; the outputs are y, z" in none.said
+
+
+@pytest.mark.parametrize("datatype", ("BF16", "FP16"))
+def test_halves_in_json_are_refused_before_anything_is_sent(tmp_path: Path, datatype: str) -> None:
+    halves = {**METADATA, "outputs": [{"name": "y", "datatype": datatype, "shape": [-1]}]}
+    with serving(lambda _: json_reply(halves)) as server:
+        loaded = load(server.url, tmp_path / "x", *BASIC)
+
+    assert 2 == loaded.code
+    assert f"'y' of model 'sum' is {datatype}, which has no JSON form" in loaded.said
+    assert "--protocol oip" in loaded.said
+    assert [] == server.posts
+
+
+def test_texts_that_are_no_text_are_refused_in_json(tmp_path: Path) -> None:
+    texts = {**METADATA, "inputs": [{"name": "x", "datatype": "BYTES", "shape": [-1, 1]}]}
+    np.savez(tmp_path / "rows.npz", x=np.array([[b"\xff\xfe"]]))
+    with serving(lambda _: json_reply(texts)) as server:
+        loaded = load(server.url, tmp_path / "x", *BASIC, "--data", str(tmp_path / "rows.npz"))
+
+    assert 2 == loaded.code
+    assert "not UTF-8" in loaded.said
+    assert "--protocol oip" in loaded.said

@@ -2,6 +2,7 @@ import asyncio
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -105,6 +106,17 @@ def test_a_certificate_for_another_name_is_refused(authority: trustme.CA, truste
         Caller(url, trusted).call("GET", "/v2")
 
     assert "localhost" in caught.value.why
+    assert "the name or the address that the certificate was made for" in caught.value.hint
+
+
+def test_a_certificate_that_has_expired_is_refused_with_that_reason(authority: trustme.CA, trusted: Access) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost", not_after=datetime(2021, 1, 1, tzinfo=UTC)).configure_cert(context)
+    with https_server(context, []) as url, pytest.raises(TargetError) as caught:
+        find_address(parse_target(url), 5, trusted)
+
+    assert "expired" in caught.value.why
+    assert "renewed" in caught.value.hint
 
 
 def test_a_server_that_wants_a_client_certificate_gets_it(

@@ -4,12 +4,19 @@ from html.parser import HTMLParser
 
 import pytest
 from msgspec.structs import replace
-from tests.reports import capacities, chats, comparisons, samples, scenarios
+from tests.reports import capacities, chats, comparisons, evaluations, profiles, samples, scenarios
 from tests.reports.terminal import test_texts as texts
 
 from modeldyno.records.search import Search
 from modeldyno.records.verdict import MeasurementVerdict
-from modeldyno.reports.page.page import capacity_page, comparison_page, profile_page, run_page, search_page
+from modeldyno.reports.page.page import (
+    capacity_page,
+    comparison_page,
+    evaluation_page,
+    profile_page,
+    run_page,
+    search_page,
+)
 
 ROWS = samples.requests(count=2_000, warmup=100)
 FAILED_ROWS = samples.requests(count=2_000, warmup=100, failed=14)
@@ -49,7 +56,13 @@ PAGES: dict[str, Callable[[], str]] = {
     "capacity client-limited": lambda: capacity_page(capacities.client_limited()),
     "capacity out-of-budget": lambda: capacity_page(capacities.out_of_budget()),
     "capacity interrupted": lambda: capacity_page(capacities.interrupted()),
+    **{
+        f"evaluation {name}": lambda make=make: evaluation_page(make())  # type: ignore[misc]
+        for name, make in evaluations.ALL.items()
+    },
     "profile": lambda: profile_page(samples.profile()),
+    "profile cut open": lambda: profile_page(profiles.cut_open()),
+    "profile of a bundle": lambda: profile_page(profiles.bundled()),
     "profile empty": lambda: profile_page(replace(samples.profile(), points=())),
 }
 every_page = pytest.mark.parametrize("name", PAGES)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.reports import capacities, chats, comparisons, conformances, samples, scenarios
+from tests.reports import capacities, chats, comparisons, conformances, evaluations, profiles, samples, scenarios
 
 from modeldyno.records.search import Search
 from modeldyno.records.verdict import MeasurementVerdict
@@ -96,9 +96,15 @@ TEXTS: dict[str, Callable[[], str]] = {
     "run-completions": lambda: run_text(chats.run_in_one_piece()),
     "run-embeddings": lambda: run_text(chats.run_embeddings()),
     "profile": lambda: profile_text(samples.profile()),
+    "profile-cut-open": lambda: profile_text(profiles.cut_open()),
+    "profile-of-a-bundle": lambda: profile_text(profiles.bundled()),
     "profile-empty": lambda: profile_text(replace(samples.profile(), points=(), state="interrupted")),
     "model": lambda: model_text(samples.model()),
     "evaluation": lambda: evaluation_text(samples.evaluation()),
+    **{
+        f"evaluation-{name}": lambda make=make: evaluation_text(make())  # type: ignore[misc]
+        for name, make in evaluations.ALL.items()
+    },
     "evaluation-alone": lambda: evaluation_text(
         replace(samples.evaluation(), reference=None, change=None, objectives=(), verdicts=())
     ),
@@ -118,7 +124,9 @@ TEXTS: dict[str, Callable[[], str]] = {
     "conformance-skipped": lambda: conformance_text(conformances.skipped()),
     "conformance-lost": lambda: conformance_text(conformances.lost()),
     "checkup": lambda: checkup_text(samples.checkup()),
-    "checkup-all-well": lambda: checkup_text(replace(samples.checkup(), floors=(), findings=())),
+    "checkup-all-well": lambda: checkup_text(
+        replace(samples.checkup(), floors=(), findings=(), lateness=(), stolen_fraction=None)
+    ),
 }
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
+from tests.arrays import arrays
 
 from modeldyno.records.deployment import Cache
 from modeldyno.records.signature import DATATYPES, Signature, TensorSpec
@@ -110,13 +111,12 @@ def test_nothing_can_be_shifted_from_one_part_into_the_next() -> None:
 
 @given(st.sampled_from(sorted(set(DATATYPES) - {"BYTES"})), st.data())
 def test_tensors_are_equal_when_their_bytes_are(datatype: str, data: st.DataObject) -> None:
-    dtype = np.dtype(DATATYPES[datatype])
     signature = echo_signature(datatype, ("batch", "n"))
     shapes = hnp.array_shapes(min_dims=2, max_dims=2, max_side=3)
-    one, other = (data.draw(hnp.arrays(dtype, shapes)) for _ in range(2))
+    one, other = (data.draw(arrays(datatype, shapes)) for _ in range(2))
     is_equal = one.shape == other.shape and encode_binary(one, datatype) == encode_binary(other, datatype)
     assert is_equal == (question_of(request_of(one), signature) == question_of(request_of(other), signature))
-    swapped = one.astype(dtype.newbyteorder())
+    swapped = one.astype(one.dtype.newbyteorder())
     assert question_of(request_of(one), signature) == question_of(request_of(swapped), signature)
     strided = np.asfortranarray(one)
     assert question_of(request_of(one), signature) == question_of(request_of(strided), signature)

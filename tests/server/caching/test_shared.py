@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.arrays import arrays
 
 from modeldyno.records.signature import DATATYPES, Signature, TensorSpec
 from modeldyno.server.caching.answers import Entry
@@ -86,8 +87,7 @@ def test_so_do_tensors_of_all_datatypes(datatype: str, data: st.DataObject) -> N
     signature = Signature(
         inputs=TWO.inputs, outputs=(TensorSpec(name="y", datatype=datatype, shape=("batch", "n")),)
     )  # fmt: skip
-    bits = data.draw(st.binary(min_size=rows * columns, max_size=rows * columns))
-    array = np.frombuffer(bits, np.uint8).reshape(rows, columns).astype(DATATYPES[datatype])
+    array = data.draw(arrays(datatype, (rows, columns), allow_nan=False))
     sharing = Sharing(signature=signature)
     sharing.answers.keep(QUESTION, Entry({"y": array}, 0))
     found, _ = sharing.look(rows=rows)

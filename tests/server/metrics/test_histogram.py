@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +21,16 @@ def test_every_value_is_in_one_bucket_whose_bound_it_does_not_exceed(values: lis
     for bound, count in zip(STAGE_BOUNDS_NS, histogram.counts, strict=False):
         running += count
         assert sum(value <= bound for value in values) == running
+
+
+@given(st.lists(st.lists(st.integers(-5, 10**13) | st.sampled_from(STAGE_BOUNDS_NS))))
+def test_many_values_at_once_are_counted_as_one_by_one(blocks: list[list[int]]) -> None:
+    one_by_one, at_once = Histogram(STAGE_BOUNDS_NS), Histogram(STAGE_BOUNDS_NS)
+    for block in blocks:
+        at_once.observe_all(np.array(block, np.int64))
+        for value in block:
+            one_by_one.observe(value)
+    assert (one_by_one.total, one_by_one.counts) == (at_once.total, at_once.counts)
 
 
 def test_what_is_on_a_bound_is_below_it_and_what_is_above_all_is_behind_the_last() -> None:

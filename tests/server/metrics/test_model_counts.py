@@ -131,6 +131,21 @@ def test_the_times_of_a_batch_count_for_each_request_and_once_for_the_batch() ->
     assert MANUAL_EPOCH_MS + 1_000 == found.last_inference_ms
 
 
+@pytest.mark.parametrize("answers", (1, 255, 256, 257, 1_000))
+def test_however_many_answers_there_were_since_all_are_in_the_counts_when_they_are_asked_for(answers: int) -> None:
+    counts = ModelCounts(ManualClock())
+    for number in range(answers):
+        counts.count_answer(ServerTimes(number, 5_000, 7, 11, number % 2, 2_000), 1, 13)
+    found = counts.own_totals()
+    total_ns = sum(range(answers))
+    assert (answers, total_ns) == (found.stages["parse"].count, found.stages["parse"].total)
+    assert answers // 2 == found.stages["batch"].count == found.stages["batch"].total
+    assert answers * 3_000 - answers // 2 == found.stages["queue"].total
+    assert (answers, answers * 13) == (found.stages["write"].count, found.stages["write"].total)
+    assert (answers, answers * 5_031 + total_ns) == (found.requests["answered"].count, found.requests["answered"].total)
+    assert found == counts.own_totals()
+
+
 def test_executions_of_ever_new_sizes_are_all_counted_and_memory_is_bounded() -> None:
     counts = ModelCounts(ManualClock())
     for rows in range(1, 2 * MOST_SIZES + 1):

@@ -1,14 +1,19 @@
 """What a connection may do and what it is told: order, breaches, limits, time-outs."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from modeldyno.protocols import Tensors
+from modeldyno.records.server import ServerSettings
+from modeldyno.server.network.http1 import Listener
+from modeldyno.testing.clock import ManualClock
 from modeldyno.testing.running_server import RunningServer, http_request, infer_request, make_model
 from modeldyno.testing.sessions import sum_rows
 
@@ -115,6 +120,26 @@ def test_an_idle_connection_is_closed(serving: Serving) -> None:
     with serving(make_model(), idle_timeout_ns=SHORT_NS).connect() as client:
         assert client.ask("GET", "/v2").status == 200
         assert client.is_ended()
+
+
+def test_a_connection_is_idle_from_when_nothing_is_asked_until_the_next_byte() -> None:
+    clock, transport = ManualClock(), Mock(spec=asyncio.Transport)
+    settings = ServerSettings(idle_timeout_ns=SHORT_NS)
+    listener = Listener(settings, loop=Mock(spec=asyncio.AbstractEventLoop), clock=clock, on_drained=Mock())
+    listener.router = Mock(handle=lambda _request, exchange: exchange.respond(200, b"{}"))
+    connection = listener.connect()
+    connection.connection_made(transport)
+    for _ in range(5):  # each is asked for before the time-out is over, all of them take longer
+        connection.check_time(clock.now_ns())
+        clock.advance_ns(SHORT_NS - 1)
+        connection.check_time(clock.now_ns())
+        connection.data_received(http_request("GET", "/v2"))
+    assert (5, 0) == (transport.write.call_count, transport.close.call_count)
+    connection.check_time(clock.now_ns())
+    connection.check_time(clock.now_ns() + SHORT_NS)
+    assert 0 == transport.close.call_count
+    connection.check_time(clock.now_ns() + SHORT_NS + 1)
+    assert 1 == transport.close.call_count
 
 
 def test_a_client_that_never_reads_is_dropped_and_others_are_served(serving: Serving) -> None:

@@ -23,9 +23,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from modeldyno.clock import SystemClock
 from modeldyno.errors import InputError
 from modeldyno.records.server import ServerSettings, TlsFiles
+from modeldyno.server.network import listening
 from modeldyno.server.network.tls import HTTP1, HTTP2, Certificates, server_context
+from modeldyno.server.serving import Server
 from modeldyno.testing.running_server import RunningServer, http_request, infer_request, make_model
 
 Serving = Callable[..., RunningServer]
@@ -246,6 +249,71 @@ def test_files_that_will_not_do_are_named(authority: Authority, tmp_path: Path, 
     with pytest.raises(InputError, match=named) as caught:
         server_context(TlsFiles(certificate=certificate, key=key, client_authorities=authorities), protocols=HTTP1)
     assert "secret" not in str(caught.value)
+
+
+class HandingOver:
+    """A server with TLS in a thread that listens nowhere: its connections are accepted by the test."""
+
+    def __init__(self, files: TlsFiles, **settings: int) -> None:
+        record = ServerSettings(tls=files, **settings)  # type: ignore[arg-type]
+        self.server = Server([make_model()], record, clock=SystemClock(), accepts=False)
+        self.listener = self.server.listeners["main"]
+        is_ready = threading.Event()
+        self.thread = threading.Thread(target=lambda: self.server.run(lambda _url: is_ready.set()))
+        self.thread.start()
+        assert is_ready.wait(60)
+
+    def hand_over(self) -> socket.socket:
+        """The client's side of a connection whose handshake has not begun."""
+        with socket.create_server(("127.0.0.1", 0)) as door:
+            client = socket.create_connection(door.getsockname(), timeout=30)
+            accepted, _ = door.accept()
+        accepted.settimeout(0.0)
+        taken = threading.Event()
+
+        def adopt() -> None:
+            self.listener.adopt(accepted)
+            taken.set()
+
+        self.server.loop.call_soon_threadsafe(adopt)
+        assert taken.wait(60)
+        return client
+
+    def drain(self) -> None:
+        """Begin, and return when nothing more is accepted."""
+        self.server.stop()
+        ended = threading.Event()
+
+        def look() -> None:
+            if self.listener._is_open:
+                self.server.loop.call_later(0.02, look)
+            else:
+                ended.set()
+
+        self.server.loop.call_soon_threadsafe(look)
+        assert ended.wait(60)
+
+
+def test_a_handshake_that_a_drain_interrupts_is_finished_and_its_request_answered(authority: Authority) -> None:
+    server = HandingOver(authority.issue("server"))
+    with server.hand_over() as plain:
+        server.drain()
+        with authority.client_context().wrap_socket(plain, server_hostname="127.0.0.1") as client:
+            client.sendall(http_request("GET", "/v2/health/live"))
+            assert client.recv(100).startswith(b"HTTP/1.1 200")
+    server.thread.join(60)
+    assert not server.thread.is_alive()
+
+
+def test_a_handshake_that_never_comes_does_not_keep_a_drained_server(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "_HANDSHAKE_S", 600.0)
+    server = HandingOver(authority.issue("server"), drain_timeout_ns=300_000_000)
+    with server.hand_over():
+        server.drain()
+        server.thread.join(60)
+        assert not server.thread.is_alive()
 
 
 RENEWING = """

@@ -78,6 +78,41 @@ def test_what_was_written_is_verified_over_restarts(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> dict[int, int]:
+    """How much of each file, by its number on the disk, was made to survive a power cut."""
+    sizes: dict[int, int] = {}
+
+    def sync(handle: int) -> None:
+        seen = os.fstat(handle)
+        sizes[seen.st_ino] = seen.st_size
+
+    monkeypatch.setattr(os, "fdatasync", sync)
+    monkeypatch.setattr(os, "fsync", sync)
+    return sizes
+
+
+def test_what_is_written_survives_a_power_cut(tmp_path: Path, synced: dict[int, int]) -> None:
+    path = tmp_path / "audit.jsonl"
+    with logging_to(path) as log:
+        for _ in range(2):
+            log.note(*ROW)
+            log.flush()
+            seen = path.stat()
+            assert seen.st_size == synced[seen.st_ino]
+    assert path.stat().st_size == synced[path.stat().st_ino]
+
+
+def test_the_last_line_of_a_file_that_is_full_survives_a_power_cut_too(tmp_path: Path, synced: dict[int, int]) -> None:
+    with logging_to(tmp_path / "audit.jsonl", rotate_bytes=500) as log:
+        for _ in range(3):
+            log.note(*ROW)
+            log.flush()
+    files = [file.stat() for file in sorted(tmp_path.iterdir())]
+    assert len(files) > 1
+    assert [file.st_size for file in files] == [synced[file.st_ino] for file in files]
+
+
 @pytest.mark.parametrize("size", (0, 1, 2047, 2048, 100_000))
 def test_the_digest_is_that_of_the_body_whatever_its_size(tmp_path: Path, size: int) -> None:
     written(tmp_path / "audit.jsonl", ("", Right("infer", "digits"), b"x" * size, 200, 1))

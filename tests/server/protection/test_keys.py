@@ -141,12 +141,27 @@ def test_a_revoked_key_is_refused_at_the_next_look_at_the_file(file: Path, clock
     made, other = create_key(file, "ci", clock=clock), create_key(file, "other", clock=clock)
     ring = follow(file)
     gate = Gate(ring, clock=clock)
+    assert 200 == status(gate.check(bearer(made.secret), INFER))
     revoke_key(file, made.key.id, clock=clock)
     ring.refresh()
     assert (401, 200) == (
         status(gate.check(bearer(made.secret), INFER)),
         status(gate.check(bearer(other.secret), INFER)),
     )
+
+
+def test_a_key_that_was_let_in_is_forgotten_at_the_next_look_at_the_file(
+    file: Path, clock: DayClock, follow: Follow
+) -> None:
+    made = create_key(file, "ci", clock=clock)
+    ring = follow(file)
+    held = []
+    for _ in range(2):
+        assert ring.find(made.secret.encode(), clock.now_ns()) is not None
+        held.append(made.secret in repr(vars(ring)))
+        ring.refresh()
+        held.append(made.secret in repr(vars(ring)))
+    assert [True, False, True, False] == held
 
 
 def test_a_key_made_while_the_server_runs_gets_in(file: Path, clock: DayClock, follow: Follow) -> None:
@@ -348,6 +363,7 @@ def test_only_the_two_health_endpoints_are_open_without_a_key(segments: list[str
         (b"GET", b"/v2/models/di%67its", ("metadata", "digits")),
         (b"GET", b"/v2/models/digits/versions/3/stats", ("statistics", "digits")),
         (b"GET", b"/v2/models/stats", ("statistics", "*")),
+        (b"GET", b"/v2/models//stats", ("statistics", "*")),
         (b"POST", b"/v2/repository/index", ("metadata", "*")),
         (b"POST", b"/v2/repository/models/digits/load", ("admin", "digits")),
         (b"POST", b"/v2/logging", ("admin", "*")),

@@ -19,6 +19,8 @@ DISTINCT_REQUESTS = 1024
 """Enough that no cache of the server's processor sees the same row again soon; bounded, for images are large."""
 DISTINCT_ASKED = 128
 """Instead, when the server is asked each of them before the load, one after the other."""
+MOST_DISTINCT = 1 << 17
+"""Instead, where a load says how many of its requests ask what was asked before: as many as it needs, up to this."""
 DISTINCT_BYTES = 1 << 27
 """No more of them are made when they take so much together: every sending process holds them all."""
 
@@ -46,6 +48,9 @@ class Ask:
     """`tf-serving`: one of the model's; its default one when None."""
     by_column: bool = False
     """`tf-serving`: in the columnar format."""
+    distinct: int | None = None
+    """Requests to prepare that all ask something else, of which there may be fewer; None: as many as `most_requests`
+    says, and two of them may be equal where the data are."""
     management_url: str | None = None
     """`torchserve`: where models are listed; port 8081 of the host when None."""
 
@@ -57,7 +62,9 @@ class Ask:
     @property
     def most_requests(self) -> int:
         """How many different requests to prepare at most."""
-        return DISTINCT_ASKED if self.is_checked_against_server else DISTINCT_REQUESTS
+        if self.is_checked_against_server:
+            return DISTINCT_ASKED
+        return DISTINCT_REQUESTS if self.distinct is None else self.distinct
 
     prompts: Prompts | None = None
     """`openai-*`: what is asked; made prompts when None."""

@@ -36,6 +36,7 @@ _QUESTIONS: Mapping[ProtocolName, Callable[[str, Ask], Questions]] = {
 _TENSORS = frozenset({"oip", "oip-json", "oip-grpc", "tf-serving"})
 _MEANT_FOR: Mapping[str, tuple[str, frozenset[str]]] = {
     "check": ("--expected", _TENSORS | {"torchserve", "http"}),
+    "distinct": ("--repeats", _TENSORS | {"in-process", "torchserve", "http"}),
     "lengths": ("--shape", _TENSORS | {"in-process"}),
     "templates": ("--request", frozenset({"http"})),
     "signature": ("--signature", frozenset({"tf-serving"})),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 from modeldyno.api.questions.ask import DISTINCT_BYTES, DISTINCT_REQUESTS, Ask, Prepared
@@ -37,12 +38,13 @@ def prepare_tensors(
     if ask.lengths:
         return _prepare_shapes(ask, signature, sizes, seed, encode), []
     dataset = (
-        synthetic_dataset(signature, rows=_rows_to_make(signature, {}, sizes), seed=seed)
+        synthetic_dataset(signature, rows=_rows_to_make(ask, signature, {}, sizes), seed=seed)
         if ask.data is None
         else open_dataset(Path(ask.data), signature, label=ask.label)
     )
     fitting = DISTINCT_BYTES // (_row_bytes(dataset) * max(sizes))
-    places = starts_of(dataset.rows, *sizes, most=min(ask.most_requests, fitting))
+    most = min(ask.most_requests, fitting)
+    places = starts_of(dataset.rows, *sizes, most=most) if ask.distinct is None else unlike(dataset, sizes, most)
     requests = [
         encode(number, dataset.inputs(start, start + size), size) for number, (size, start) in enumerate(places)
     ]
@@ -75,7 +77,7 @@ def _prepare_shapes(ask: Ask, signature: Signature, sizes: Sequence[int], seed: 
     requests: list[PreparedRequest] = []
     digests = []
     for choice in choices:
-        rows = _rows_to_make(signature, choice.lengths, sizes, share=len(choices))
+        rows = _rows_to_make(ask, signature, choice.lengths, sizes, share=len(choices))
         dataset = synthetic_dataset(signature, rows=rows, seed=seed, lengths=choice.lengths)
         digests.append(dataset.digest)
         for size, start in starts_of(rows, *sizes, most=ask.most_requests // len(choices)):
@@ -85,10 +87,13 @@ def _prepare_shapes(ask: Ask, signature: Signature, sizes: Sequence[int], seed: 
     return Prepared(requests=requests, kinds=mix if len(mix) > 1 else (), digest=" ".join(digests))
 
 
-def _rows_to_make(signature: Signature, lengths: Mapping[str, int], sizes: Sequence[int], *, share: int = 1) -> int:
+def _rows_to_make(
+    ask: Ask, signature: Signature, lengths: Mapping[str, int], sizes: Sequence[int], *, share: int = 1
+) -> int:
     """So many that requests differ, but no more than memory has room for."""
+    wanted = DISTINCT_REQUESTS if ask.distinct is None else ask.distinct * max(sizes)
     row_bytes = _row_bytes(synthetic_dataset(signature, rows=1, seed=0, lengths=lengths))
-    return max(1, min(DISTINCT_REQUESTS, DISTINCT_BYTES // row_bytes) // share, *sizes)
+    return max(1, min(wanted, DISTINCT_BYTES // row_bytes) // share, *sizes)
 
 
 def _row_bytes(dataset: Dataset) -> int:
@@ -101,7 +106,7 @@ def starts_of(rows: int, *sizes: int, most: int = DISTINCT_REQUESTS) -> list[tup
     Args:
         rows: of the data.
         sizes: rows in a request.
-        most: no more than that together, and never more than `DISTINCT_REQUESTS`.
+        most: no more than that together.
 
     Raises:
         DataError: the data hold fewer rows than a request.
@@ -110,6 +115,35 @@ def starts_of(rows: int, *sizes: int, most: int = DISTINCT_REQUESTS) -> list[tup
     for size in sizes:
         if size > rows:
             raise DataError(f"the data hold {rows:,} rows, and a request of {size:,} rows is to be sent")
-        starts = range(0, rows - size + 1, size)[: max(1, min(most, DISTINCT_REQUESTS) // len(sizes))]
+        starts = range(0, rows - size + 1, size)[: max(1, most // len(sizes))]
         places += [(size, start) for start in starts]
     return places
+
+
+def unlike(dataset: Dataset, sizes: Sequence[int], most: int) -> list[tuple[int, int]]:
+    """As `starts_of`, without requests whose inputs are those of an earlier one; rows are read until there are enough.
+
+    Raises:
+        DataError: the data hold fewer rows than a request.
+    """
+    starts_of(dataset.rows, *sizes, most=1)  # whether every size fits
+    places = []
+    for size in sizes:
+        seen: set[bytes] = set()
+        for start in range(0, dataset.rows - size + 1, size):
+            asked = digest_of(dataset.inputs(start, start + size))
+            if asked not in seen:
+                seen.add(asked)
+                places.append((size, start))
+            if len(seen) == max(1, most // len(sizes)):
+                break
+    return places
+
+
+def digest_of(inputs: Tensors) -> bytes:
+    """32 bytes that are equal for equal tensors, and for no others."""
+    digest = sha256()
+    for name, array in sorted(inputs.items()):
+        content = repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()
+        digest.update(f"{name} {array.shape} {len(content)} ".encode() + content)
+    return digest.digest()

@@ -7,7 +7,8 @@ from modeldyno.errors import ExitCode
 from modeldyno.machine.floors import FLOOR_PROTOCOLS
 
 DESCRIPTION = """Show the machine as a measurement sees it (cores, cgroup, CPU flags), the installed runtimes, and what
-the load generator itself costs against a server that does nothing."""
+the load generator itself costs against a server that does nothing. Shows, too, how much processor time the hypervisor
+took meanwhile, and how late a sender is that sleeps between its sends, and one that stays awake (dyno load --awake)."""
 EXAMPLES = """  dyno doctor
   dyno doctor --protocol oip
   dyno doctor --no-floor --json"""
@@ -15,7 +16,14 @@ EXAMPLES = """  dyno doctor
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("--no-floor", action="store_true", help="leave out the measurement (twenty seconds a protocol)")
+    parser.add_argument(
+        "--no-floor", action="store_true", help="leave out all that is measured (twenty seconds a protocol, and ten)"
+    )
+    parser.add_argument(
+        "--only-peaks",
+        action="store_true",
+        help="renew what the machine computes and moves at most, for dyno profile, and nothing else (some seconds)",
+    )
     parser.add_argument(
         "--protocol",
         action="append",
@@ -30,7 +38,12 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from modeldyno.records.files import to_json
     from modeldyno.reports.terminal.checkup import checkup_text
 
-    checkup = doctor(floor=not arguments.no_floor, protocols=arguments.protocol or FLOOR_PROTOCOLS, progress=terminal)
+    checkup = doctor(
+        floor=not (arguments.no_floor or arguments.only_peaks),
+        protocols=arguments.protocol or FLOOR_PROTOCOLS,
+        peaks=arguments.only_peaks or not arguments.no_floor,
+        progress=terminal,
+    )
     if arguments.json:
         terminal.record(to_json(checkup))
     else:

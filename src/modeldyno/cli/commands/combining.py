@@ -1,6 +1,7 @@
 """`dyno combine`."""
 
 import argparse
+import math
 
 from modeldyno.cli.arguments import add_data, add_slo
 from modeldyno.cli.terminal import Terminal
@@ -60,9 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _parse_numbers(text: str) -> tuple[float, ...]:
     try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError as problem:
-        raise UsageError(f"{text!r} is not a list of numbers", hint="for example 0.9 or 0.9,0.8") from problem
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if not numbers or not all(math.isfinite(number) for number in numbers):
+        raise UsageError(f"{text!r} is not a list of numbers", hint="for example 0.9 or 0.9,0.8")
+    return numbers
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:

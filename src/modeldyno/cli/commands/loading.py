@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modeldyno.cli.arguments import add_ask, add_slo, ask_of
+from modeldyno.cli.repeating import add_repeats, repeats_of
 from modeldyno.cli.scenarios import add_scenario, scenario_asked
 from modeldyno.cli.sending import add_pid, add_sending, sending_of
 from modeldyno.cli.terminal import Terminal
@@ -26,6 +27,7 @@ EXAMPLES = """  dyno load http://127.0.0.1:8000 --rate 500 --duration 20s --slo 
   dyno load http://127.0.0.1:8000 --arrivals ramp --from 10 --rate 500 --rows 1:0.9,32:0.1
   dyno load http://127.0.0.1:8000 --arrivals replay --trace yesterday.csv --speed 10
   dyno load http://127.0.0.1:8000 --concurrency 32
+  dyno load http://127.0.0.1:8000 --data digits.npz --rate 500 --repeats 30%
   dyno load http://127.0.0.1:8000 --scenario server --rate 500 --target-latency 15ms --min-duration 10s"""
 OPEN_ARRIVALS = ("poisson", "constant", "gamma", "ramp", "step", "spike", "replay")
 
@@ -38,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_slo(parser)
     add_ask(parser)
     _add_arrivals(parser)
+    add_repeats(parser.add_argument_group("repeats"), default="the same few requests in turn")
     add_scenario(parser)
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
@@ -77,7 +80,9 @@ def _add_arrivals(verb: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--steps", type=int, metavar="N", help="step: levels of equal length (2)")
     parser.add_argument(
-        "--trace", metavar="FILE", help="replay: .csv or .parquet with a column timestamp (s), perhaps one rows"
+        "--trace",
+        metavar="FILE",
+        help="replay: .csv or .parquet, columns timestamp (s), perhaps rows and question",
     )
     parser.add_argument("--speed", type=float, metavar="X", help="replay: 2 takes half the time (1)")
     parser.add_argument("--scale", type=float, metavar="X", help="replay: 2 sends twice the requests (1)")
@@ -120,6 +125,7 @@ def _shape(arguments: argparse.Namespace, scenario: Scenario | None) -> "Shape":
         "concurrency": arguments.concurrency,
         "speed": arguments.speed,
         "scale": arguments.scale,
+        "repeats": repeats_of(arguments),
     }
     return Shape(
         requests=arguments.requests,

@@ -9,9 +9,12 @@ from modeldyno.cli.typed import typed
 from modeldyno.errors import ExitCode, UsageError
 from modeldyno.units import parse_duration_ns
 
-DESCRIPTION = "Measure in-process inference speed for batch sizes and thread counts, in interleaved blocks."
+DESCRIPTION = """Measure in-process inference speed for batch sizes, threads and instances in interleaved blocks; then
+cut a call open: layers, operators, how far they are from what this machine can do; first call and memory in fresh
+processes."""
 EXAMPLES = """  dyno profile digits.skops --data digits.npz
-  dyno profile model.onnx --batch 1,8,32 --threads 1,2 --budget 30s --report profile.html"""
+  dyno profile model.onnx --batch 1,8,32 --threads 1,2 --budget 30s --report profile.html
+  dyno profile out/digits.bundle --markdown"""
 
 
 def _counts(text: str) -> list[int]:
@@ -23,7 +26,7 @@ def _counts(text: str) -> list[int]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    add_model(parser)
+    add_model(parser, "model file or bundle")
     add_data(parser)
     parser.add_argument(
         "--batch", type=typed(_counts), default=[], metavar="N,N", help="rows per call (default: 1, 2, 4, ... 64)"
@@ -32,9 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threads", type=typed(_counts), default=[], metavar="N,N", help="threads (default: 1, 2, ... cores)"
     )
     parser.add_argument(
-        "--budget", type=typed(parse_duration_ns), default="15s", metavar="TIME", help="time to measure (default: 15s)"
+        "--instances",
+        type=typed(_counts),
+        default=[],
+        metavar="N,N",
+        help="sessions at once, of one thread each (default: as many as cores)",
+    )
+    parser.add_argument(
+        "--budget", type=typed(parse_duration_ns), default="20s", metavar="TIME", help="time to measure (default: 20s)"
     )
     parser.add_argument("--report", metavar="FILE", help="also write an offline HTML page")
+    parser.add_argument("--markdown", action="store_true", help="print Markdown instead of text")
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -42,14 +53,18 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from modeldyno.api.profiling import profile
     from modeldyno.records.files import to_json, write_atomically
     from modeldyno.reports.page.page import profile_page
+    from modeldyno.reports.profile_markdown import profile_markdown
     from modeldyno.reports.terminal.profile import profile_text
 
+    if arguments.markdown and arguments.json:
+        raise UsageError("--markdown and --json both print to stdout", hint="choose one of them")
     measured = profile(
         arguments.model,
         data=arguments.data,
         label=arguments.label,
         batches=arguments.batch,
         threads=arguments.threads,
+        instances=arguments.instances,
         budget_ns=arguments.budget,
         trust=arguments.trust,
         progress=terminal,
@@ -58,6 +73,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         write_atomically(Path(arguments.report), profile_page(measured).encode())
     if arguments.json:
         terminal.record(to_json(measured))
+    elif arguments.markdown:
+        terminal.result(profile_markdown(measured))
     else:
         written = f"\nreport     {arguments.report}\n" if arguments.report else ""
         terminal.result(profile_text(measured) + written)

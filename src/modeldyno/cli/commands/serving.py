@@ -8,16 +8,24 @@ from typing import TYPE_CHECKING
 
 from modeldyno.cli.batching import add_batching, changes_of
 from modeldyno.cli.caching import add_caching, redis_of
-from modeldyno.cli.protection import add_protection, bundle_key_of, protection_of, tls_of, warn_of_open_doors
+from modeldyno.cli.protection import (
+    add_protection,
+    admin_host_of,
+    bundle_key_of,
+    protection_of,
+    tls_of,
+    warn_of_open_doors,
+)
 from modeldyno.cli.terminal import Terminal
 from modeldyno.cli.typed import typed
-from modeldyno.errors import ExitCode
+from modeldyno.errors import ExitCode, UsageError
 from modeldyno.units import parse_duration_ns, parse_size_bytes
 
 if TYPE_CHECKING:
     from modeldyno.records.server import ServedBundle
     from modeldyno.server.network.doors import DoorName, Urls
 
+_SILENCE_NS = 30 * 10**9
 _OPEN: tuple["DoorName", ...] = ("main", "grpc")
 _APART: tuple[tuple[str, tuple["DoorName", ...]], ...] = (("admin", ("admin", "admin-grpc")), ("metrics", ("metrics",)))
 
@@ -69,7 +77,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--worker-silence",
         type=typed(parse_duration_ns),
-        default="30s",
         metavar="TIME",
         help="a worker that hangs for so long is replaced (30s)",
     )
@@ -85,7 +92,6 @@ def _add_repository(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--versions",
-        default="latest:1",
         metavar="WHICH",
         help="of the repository's models: latest:N, all, or some by number such as 1,3 (latest:1)",
     )
@@ -101,6 +107,18 @@ def _add_repository(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse what the server would not look at, and what no request could live with."""
+    if arguments.versions is not None and arguments.repository is None:
+        raise UsageError("--versions means nothing without a repository", hint="--repository DIR")
+    if arguments.worker_silence is not None and arguments.workers == 1:
+        raise UsageError("--worker-silence means nothing to a single process", hint="it goes with --workers 2, or more")
+    if arguments.max_body < 1:
+        raise UsageError("a server that takes no body answers no inference", hint="for example --max-body 64MB")
+    if arguments.load_timeout < 1:
+        raise UsageError("no model can be loaded in no time", hint="for example --load-timeout 5m")
+
+
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the api and print."""
     from modeldyno.api.serving import serve
@@ -108,6 +126,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from modeldyno.records.server import ServerSettings
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+
+    _check(arguments)
 
     def announce(urls: "Urls", served: "Sequence[ServedBundle]") -> None:
         if arguments.json:
@@ -126,12 +146,12 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         drain_timeout_ns=arguments.drain,
         tls=tls_of(arguments),
         admin_port=arguments.admin_port,
-        admin_host=arguments.admin_host,
+        admin_host=admin_host_of(arguments),
         admin_grpc_port=arguments.admin_grpc_port,
         load_timeout_ns=arguments.load_timeout,
         skip_broken=arguments.skip_broken,
         workers=arguments.workers,
-        worker_silence_ns=arguments.worker_silence,
+        worker_silence_ns=_SILENCE_NS if arguments.worker_silence is None else arguments.worker_silence,
         redis=redis_of(arguments),
     )
     protection = protection_of(arguments)
@@ -139,10 +159,11 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     accounting = serve(
         arguments.bundle,
         repository=arguments.repository,
-        versions=arguments.versions,
+        versions=arguments.versions or "latest:1",
         settings=settings,
         protection=protection,
         trusted_key=arguments.trusted_key,
+        trust=arguments.trust,
         bundle_key=bundle_key_of(arguments.bundle_key),
         changes=changes_of(arguments),
         on_ready=announce,

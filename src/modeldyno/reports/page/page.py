@@ -9,14 +9,42 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
+from modeldyno.records.anatomy import Anatomy
 from modeldyno.records.capacity import Capacity
 from modeldyno.records.comparison import Comparison
+from modeldyno.records.evaluation import Drawings, Evaluation
 from modeldyno.records.objective import Objective
+from modeldyno.records.robustness import RobustnessCurve
 from modeldyno.records.run import Run, Summary
 from modeldyno.records.search import Search
 from modeldyno.records.speed import Profile, SpeedPoint
 from modeldyno.reports import estimates
+from modeldyno.reports.anatomy import (
+    KIND_HEADING,
+    LAYER_HEADING,
+    PEAK_HEADING,
+    cold_rows,
+    cost_facts,
+    inside_facts,
+    layer_rows,
+    memory_rows,
+    peak_rows,
+    speed_facts,
+    title_of,
+)
+from modeldyno.reports.anatomy import kind_rows as operator_rows
 from modeldyno.reports.comparing import CHANGE_WORDS, change_text, difference_name, value_text
+from modeldyno.reports.evaluating import (
+    RECHECK_WORDS,
+    agreement_rows,
+    answers_text,
+    average_rows,
+    evaluation_headline,
+    group_rows,
+    left_out,
+    omitted_texts,
+)
+from modeldyno.reports.evaluating import metric_rows as metric_rows_of
 from modeldyno.reports.findings import (
     assessed_artifact,
     fastest_first,
@@ -37,11 +65,22 @@ from modeldyno.reports.page.forest import forest_chart
 from modeldyno.reports.page.lanes import lanes
 from modeldyno.reports.page.latency_rate import latency_rate_chart
 from modeldyno.reports.page.pareto import Plotted, pareto_chart, series_of, sign
+from modeldyno.reports.page.quality_charts import (
+    calibration_chart,
+    confusion_chart,
+    precision_recall_chart,
+    roc_chart,
+    values_chart,
+)
+from modeldyno.reports.page.robustness import robustness_chart
+from modeldyno.reports.page.roofline import roofline_chart
 from modeldyno.reports.page.server_timeline import Seen
 from modeldyno.reports.page.spectrum import latencies_of, spectrum_chart
 from modeldyno.reports.page.split import parts_of, split_bar
 from modeldyno.reports.page.timeline import timeline_chart
 from modeldyno.reports.page.token_charts import token_charts
+from modeldyno.reports.profile_findings import profile_findings
+from modeldyno.reports.robustness import augmentation_texts, main_metric
 from modeldyno.reports.scenario import (
     NOT_OFFICIAL,
     RULE_WORDS,
@@ -151,7 +190,26 @@ def profile_page(profile: Profile) -> str:
         series=series,
         pareto=_pareto(plotted),
         winner=ranked[0] if ranked else None,
+        findings=profile_findings(profile),
+        inside=[_inside(anatomy, profile) for anatomy in profile.anatomies if anatomy.operators],
     )
+
+
+def _inside(anatomy: Anatomy, profile: Profile) -> dict[str, Any]:
+    """A call cut open: its rows, and its roofline."""
+    return {
+        "title": title_of(anatomy),
+        "layers": layer_rows(anatomy),
+        "kinds": operator_rows(anatomy, most=24),
+        "facts": inside_facts(anatomy),
+        "chart": _both_sizes(
+            lambda width, height, class_: roofline_chart(
+                anatomy, profile.peaks, width=width, height=height, class_=class_
+            ),
+            1040,
+            430,
+        ),
+    }
 
 
 def comparison_page(comparison: Comparison) -> str:
@@ -168,6 +226,67 @@ def comparison_page(comparison: Comparison) -> str:
         difference_name=difference_name,
         change_words=CHANGE_WORDS,
     )
+
+
+def evaluation_page(evaluation: Evaluation) -> str:
+    """The report of `dyno evaluate`."""
+    quality, change = evaluation.quality, evaluation.change
+    classes, slices = (quality.classes, quality.slices) if quality is not None else ((), ())
+    return _render(
+        "evaluation.html.jinja",
+        evaluation=evaluation,
+        headline=evaluation_headline(evaluation),
+        recheck_words=RECHECK_WORDS,
+        metrics=metric_rows_of(evaluation),
+        averages=average_rows(quality) if quality is not None else [],
+        answers=answers_text(evaluation),
+        omitted=omitted_texts(quality) if quality is not None else [],
+        agreement=agreement_rows(change) if change is not None else [],
+        classes=group_rows(quality, classes, "class") if quality is not None else [],
+        classes_left_out=left_out(classes),
+        slices=group_rows(quality, slices, "slice") if quality is not None else [],
+        slices_left_out=left_out(slices),
+        charts=_quality_charts(evaluation.drawings or Drawings()),
+        robustness=_robustness_charts(evaluation),
+        augmentation=augmentation_texts(evaluation.augmentation),
+    )
+
+
+def _robustness_charts(evaluation: Evaluation) -> list[tuple[str, Markup]]:
+    """For each kind of change its name and its curve."""
+    quality, robustness = evaluation.quality, evaluation.robustness
+    metric = main_metric(quality) if quality is not None else None
+    if quality is None or robustness is None or metric is None:
+        return []
+    unchanged = quality.metrics[metric]
+
+    def drawn(curve: RobustnessCurve) -> Markup:
+        return _both_sizes(
+            lambda width, height, class_: robustness_chart(
+                curve, metric, unchanged, width=width, height=height, class_=class_
+            ),
+            510,
+            340,
+        )
+
+    return [(curve.kind, drawn(curve)) for curve in robustness.curves]
+
+
+def _quality_charts(drawn: Drawings) -> dict[str, Markup]:
+    def both(draw: Callable[[int, int, str], Markup]) -> Markup:
+        return _both_sizes(draw, 510, 340)
+
+    return {
+        "confusion": both(lambda width, _, class_: confusion_chart(drawn.confusion, width, class_)),
+        "roc": both(lambda width, height, class_: roc_chart(drawn.roc, width, height, class_)),
+        "precision_recall": both(
+            lambda width, height, class_: precision_recall_chart(drawn.precision_recall, width, height, class_)
+        ),
+        "calibration": both(lambda width, height, class_: calibration_chart(drawn.calibration, width, height, class_)),
+        "scatter": _both_sizes(
+            lambda width, height, class_: values_chart(drawn.values, width, height, class_), 1040, 430
+        ),
+    }
 
 
 def capacity_page(record: Capacity) -> str:
@@ -363,5 +482,13 @@ def _environment() -> jinja2.Environment:
         token_facts=token_facts,
         token_times=TOKEN_TIMES,
         sign=sign,
+        layer_heading=LAYER_HEADING,
+        operator_heading=KIND_HEADING,
+        peak_heading=PEAK_HEADING,
+        cold_rows=cold_rows,
+        cost_facts=cost_facts,
+        memory_rows=memory_rows,
+        peak_rows=peak_rows,
+        speed_facts=speed_facts,
     )
     return environment

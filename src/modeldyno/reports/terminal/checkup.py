@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from modeldyno.records.doctor import Checkup
+from modeldyno.records.doctor import Checkup, SenderLateness
 from modeldyno.records.environment import Environment
 from modeldyno.records.run import Floor
 from modeldyno.reports.estimates import MISSING, plural
 from modeldyno.reports.terminal.layout import entries, entry, joined, table
-from modeldyno.units import format_duration, format_number, format_rate, format_size
+from modeldyno.reports.terminal.peaks import peak_lines
+from modeldyno.units import format_duration, format_fraction, format_number, format_rate, format_size
 
 
 def checkup_text(checkup: Checkup) -> str:
@@ -21,6 +22,11 @@ def checkup_text(checkup: Checkup) -> str:
         *table("llw", [(one.name, one.version or "not installed", one.detail) for one in checkup.runtimes]),
         "",
         *_floors(checkup.floors),
+        "",
+        *_lateness(checkup.lateness),
+        *_steal(checkup.stolen_fraction),
+        "",
+        *peak_lines(checkup.peaks),
     ]
     return joined(lines)
 
@@ -78,3 +84,30 @@ def _floors(floors: Sequence[Floor]) -> list[str]:
         *entry("reading", "response time, lateness of sends and client CPU of a request; the highest rate is that of"),
         *entry("", "which one process sends 99.9 % within 1 ms of their moment"),
     ]
+
+
+def _lateness(senders: Sequence[SenderLateness]) -> list[str]:
+    if not senders:
+        return []
+    rows: list[tuple[str, ...]] = [("sender", "over 1 ms late", "p50", "p99", "max", "steal")]
+    for one in senders:
+        stamps = (one.lateness.p50_ns, one.lateness.p99_ns, one.lateness.max_ns)
+        rows.append(
+            (
+                "stays awake (--awake)" if one.awake else "sleeps",
+                format_fraction(one.late_fraction, 2),
+                *(MISSING if stamp is None else format_duration(stamp.value) for stamp in stamps),
+                MISSING if one.stolen_fraction is None else format_fraction(one.stolen_fraction, 1),
+            )
+        )
+    return [
+        f"lateness of a sender at {format_rate(senders[0].rate_per_s)}, without any server",
+        *table("lrrrrr", rows),
+        "",
+    ]
+
+
+def _steal(fraction: float | None) -> list[str]:
+    if fraction is None:
+        return []
+    return entry("steal", f"{format_fraction(fraction)} of the processor time of all cores went to others meanwhile")

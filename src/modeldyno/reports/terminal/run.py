@@ -1,10 +1,11 @@
 """A load run as text, and the lines of a load measurement that a search's proof shares with it."""
 
 from modeldyno.records.run import LatencySummary, ResponseSplit, Run, Summary
+from modeldyno.records.workload import EffectiveWorkload
 from modeldyno.reports.estimates import duration_text, failures_text, plural
 from modeldyno.reports.headline import run_headline
 from modeldyno.reports.kinds import KINDS_HEADING, kind_rows
-from modeldyno.reports.offered import delivered_text, offered_text, phases_text, rows_text
+from modeldyno.reports.offered import delivered_text, offered_text, phases_text, questions_text, rows_text
 from modeldyno.reports.server import (
     activity_facts,
     floor_text,
@@ -69,11 +70,19 @@ def _offered(run: Run) -> list[str]:
         used = (
             plural(done.connections, "connection"),
             plural(done.reconnects, "reconnect") if done.reconnects else "",
-            f"{done.workers} sending, busiest at {format_fraction(done.client_cpu_fraction, 0)} CPU",
+            _sending_text(done),
             f"server peak memory {format_size(memory)}" if memory is not None else "",
+            questions_text(asked, done),
         )
         lines += entry("used", spaced(*used))
     return lines
+
+
+def _sending_text(done: EffectiveWorkload) -> str:
+    awake = ""
+    if done.awake_fraction is not None:
+        awake = " awake" if done.awake_fraction > 0.995 else f" awake {format_fraction(done.awake_fraction, 0)}"
+    return f"{done.workers} sending{awake}, busiest at {format_fraction(done.client_cpu_fraction, 0)} CPU"
 
 
 def _delivered(summary: Summary) -> list[str]:

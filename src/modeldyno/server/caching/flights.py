@@ -20,13 +20,8 @@ from modeldyno.server.call import Call, Computed
 class Queue(Protocol):
     """Where calls wait to be computed: the part of a batcher that flights use."""
 
-    @property
-    def is_able(self) -> bool:
-        """Whether anything is computed at all."""
-        ...
-
-    def offer(self, call: Call) -> Admission:
-        """Let it wait, or say why not."""
+    def offer(self, call: Call) -> Admission | None:
+        """Let it wait, or say why not; None: nothing is computed at all."""
         ...
 
     def watch(self, call: Call) -> None:
@@ -235,7 +230,7 @@ class Flights:
 
     def _is_admitted(self, call: Call) -> bool:
         """Queue a call that was accepted before; where there is no room, it is told."""
-        admission = self._queue.offer(call) if self._queue.is_able else None
+        admission = self._queue.offer(call)
         if admission is not None and admission.obstacle is None:
             return True
         call.flight = None
@@ -281,7 +276,7 @@ class Flights:
                 flight.leader, call.flight = call, flight
                 return True
             if self._queue.withdraw(flight.leader):
-                admission = self._queue.offer(call) if self._queue.is_able else None
+                admission = self._queue.offer(call)
                 self._step_back(flight)
                 if admission is None or admission.obstacle is not None:
                     self.hand_over(flight)

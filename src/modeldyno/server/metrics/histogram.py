@@ -3,6 +3,9 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 _LAST_NS = 100 * 10**9
 REQUEST_BOUNDS_NS = (
     *(tenths * 10**exponent for exponent in range(4, 10) for tenths in (10, 15, 20, 30, 50, 70)),
@@ -22,10 +25,11 @@ class Histogram:
         bounds: the largest value of each bucket, ascending; larger values are counted behind the last.
     """
 
-    __slots__ = ("bounds", "counts", "total")
+    __slots__ = ("_edges", "bounds", "counts", "total")
 
     def __init__(self, bounds: Sequence[int]) -> None:
         self.bounds = bounds
+        self._edges = np.array(bounds)
         self.counts = [0] * (len(bounds) + 1)
         """One for each bucket, and one for what is above all bounds."""
         self.total = 0
@@ -35,3 +39,9 @@ class Histogram:
         """Count one value."""
         self.total += value
         self.counts[bisect_left(self.bounds, value)] += 1
+
+    def observe_all(self, values: NDArray[np.int64]) -> None:
+        """Count many values at once."""
+        self.total += int(values.sum())
+        found = np.bincount(np.searchsorted(self._edges, values), minlength=len(self.counts))
+        self.counts = [count + more for count, more in zip(self.counts, found.tolist(), strict=True)]

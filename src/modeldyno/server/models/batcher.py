@@ -96,11 +96,6 @@ class Batcher:
         )
 
     @property
-    def is_able(self) -> bool:
-        """Whether an instance works."""
-        return bool(self._instances.working)
-
-    @property
     def queued_rows(self) -> int:
         """Rows that wait."""
         return self._line.rows
@@ -116,8 +111,10 @@ class Batcher:
         computed = sum(len(instance.calls) for instance in self._instances.working)
         return self.queued_calls + len(self._singly) + computed
 
-    def offer(self, call: Call) -> Admission:
-        """Admit the call to the queue, or say why not and when to come back."""
+    def offer(self, call: Call) -> Admission | None:
+        """Admit the call to the queue, or say why not and when to come back; None: no instance works."""
+        if not self._instances.working:
+            return None
         line = self._line
         if call.deadline_ns is None and not self._has_lane_limits:
             is_admitted = has_room(
@@ -241,7 +238,7 @@ class Batcher:
             calls = self._next_batch(now_ns)
             if not calls:
                 return
-            expected_ns = self._compute_time.expected_ns(_elements(calls))
+            expected_ns = self._compute_time.expected_ns(sum([call.request.elements for call in calls]))
             instance = self._idle.pop()
             if not (self._may_inline and is_inline(expected_ns, instances=1)):
                 self._submit(instance, calls, expected_ns)
@@ -359,7 +356,3 @@ class Batcher:
 
 NOBODY_WORKS = "every instance of the model hangs"
 _ADMITTED = Admission(None, 0)
-
-
-def _elements(calls: list[Call]) -> int:
-    return calls[0].request.elements if len(calls) == 1 else sum(call.request.elements for call in calls)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from modeldyno.bfloat16 import BF16, from_numbers
 from modeldyno.policies.padding import PaddingPlan
 from modeldyno.protocols import Tensors
 from modeldyno.wire.v2_request import InferRequest
@@ -28,7 +29,7 @@ def merge(requests: Sequence[InferRequest], plan: PaddingPlan | None = None) -> 
         requests: at least one; without a plan they have one `batch_key`, with one its `key` of that.
         plan: how unlike sizes are made alike; None where they never are.
     """
-    elements = sum(request.elements for request in requests)
+    elements = sum([request.elements for request in requests])
     first = requests[0]
     if len(requests) == 1:
         return Merged(first.inputs, elements, 0)
@@ -44,13 +45,19 @@ def merge(requests: Sequence[InferRequest], plan: PaddingPlan | None = None) -> 
 
 def _fill(parts: list[NDArray[np.generic]], rows: int, tail: tuple[int, ...], plan: PaddingPlan) -> NDArray[np.generic]:
     dtype = parts[0].dtype
-    whole = np.full((rows, *tail), b"" if dtype.hasobject else plan.pad_value, dtype)
+    whole = np.full((rows, *tail), _filling(plan.pad_value, dtype), dtype)
     start = 0
     for part in parts:
         stop = start + len(part)
         whole[(slice(start, stop), *map(slice, part.shape[1:]))] = part
         start = stop
     return whole
+
+
+def _filling(value: float, dtype: np.dtype[np.generic]) -> object:
+    if dtype.hasobject:
+        return b""
+    return from_numbers(np.array(value)) if dtype == BF16 else value
 
 
 def own_outputs(

@@ -59,6 +59,8 @@ class ServedModel:
     """Opens one more in place of one that hangs, on any thread; the server closes it. None: there is no replacement."""
     probe: Tensors | None = None
     """Inputs that the model is known to answer: asked of it when its batches fail. None: there are none."""
+    labels: tuple[str, ...] = ()
+    """Of its classes in the order of the scores; empty where they have none but their numbers."""
 
     def start(self, surroundings: Surroundings) -> "ModelService":
         """See `modeldyno.server.served.Served`."""
@@ -105,7 +107,7 @@ class ModelService:
         self._idle_since_ns = 0
         """When an instance was last seen to fall idle."""
         self._decoder = InferRequestDecoder(signature)
-        self._encoder = InferResponseEncoder(model.name, model.version, signature) if encodes else None
+        self._encoder = InferResponseEncoder(model.name, model.version, signature, model.labels) if encodes else None
         self._is_batched = signature.has_batch_dimension
         self._expected = [
             (spec.name, np.dtype(DATATYPES[spec.datatype]), len(spec.shape), _fixed_sizes(spec.shape))
@@ -251,7 +253,7 @@ class ModelService:
                 self._counts.accepted += 1
                 return None if call.is_over else call
             looked_ns = self._clock.now_ns() - call.queued_ns
-        admission = self._batcher.offer(call) if self._batcher.is_able else None
+        admission = self._batcher.offer(call)
         if admission is None or admission.obstacle is not None:
             self._refuse(self._refusal(call, admission), reply)
             return None
@@ -317,7 +319,7 @@ class ModelService:
             if not self._soundness.note_failure(calls[0], computed.ended_ns):
                 self._fail_batch(calls, computed.error)
             return
-        rows = calls[0].rows if len(calls) == 1 else sum(call.rows for call in calls)
+        rows = sum([call.rows for call in calls])
         problem = self._find_defect(computed.outputs, rows)
         if problem:
             if not self._soundness.note_failure(calls[0], computed.ended_ns):
@@ -330,7 +332,7 @@ class ModelService:
             self._share(calls, computed)
         self._counts.count_batch(
             rows,
-            input_ns=sum(call.queued_ns - call.started_ns for call in calls),
+            input_ns=sum([call.queued_ns - call.started_ns for call in calls]),
             began_ns=computed.began_ns,
             ended_ns=computed.ended_ns,
             elements=computed.elements,

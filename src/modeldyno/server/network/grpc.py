@@ -216,12 +216,13 @@ class GrpcConnection(asyncio.Protocol):
     def _infer(self, stream: int, headers: Headers, message: Buffer, now_ns: int) -> None:
         asked = self._requests.translate(message)
         exchange = InferExchange(
-            self,
-            stream,
+            outlet=self,
+            stream=stream,
             answers=self._answers,
-            asked=asked,
+            identity=asked.id,
+            is_raw=asked.is_raw,
             started_ns=now_ns,
-            timed=self._settings.server_timing,
+            with_timing=self._settings.server_timing,
         )
         waits_ns = timeout_ns(headers)
         if waits_ns is not None:
@@ -235,7 +236,7 @@ class GrpcConnection(asyncio.Protocol):
         if method is None:
             raise CallError(GrpcStatus.UNIMPLEMENTED, f"the method {path.decode('latin-1')!r} is not offered")
         question = method.ask(bytes(unwrap(body, headers, self._settings.max_body_bytes)))
-        exchange = DocumentExchange(self, stream, method, started_ns=now_ns)
+        exchange = DocumentExchange(outlet=self, stream=stream, method=method, started_ns=now_ns)
         self._exchanges[stream] = exchange
         request = HttpRequest(question.method, question.target, _credentials(headers), question.body, keep_alive=True)
         self._router.handle(request, exchange)
@@ -285,7 +286,14 @@ class GrpcConnection(asyncio.Protocol):
             self._begin(stream, call)
             self._http.send(stream, wrap([stream_error(problem.message)]))
             return
-        exchange = StreamedExchange(self, stream, answers=self._answers, asked=asked, started_ns=now_ns, timed=False)
+        exchange = StreamedExchange(
+            outlet=self,
+            stream=stream,
+            answers=self._answers,
+            identity=asked.id,
+            is_raw=asked.is_raw,
+            started_ns=now_ns,
+        )
         call.exchanges.add(exchange)
         self._router.handle(_infer_request(headers, asked), exchange)
 

@@ -1,15 +1,20 @@
 """One gRPC call, or one request of a stream of them, as the exchange that the router answers."""
 
+import logging
 from typing import Protocol
+
+import msgspec
 
 from modeldyno.records.grpc_status import GrpcStatus
 from modeldyno.server.call import Answer, Refusal
 from modeldyno.server.exchange import Exchange
 from modeldyno.wire.grpc_answer import OK, code_of, timed_trailers
 from modeldyno.wire.http1_head import format_server_timing
-from modeldyno.wire.v2_grpc_infer import AnswerTranslator, HttpInfer, stream_answer, stream_error
+from modeldyno.wire.v2_grpc_infer import AnswerTranslator, stream_answer, stream_error
 from modeldyno.wire.v2_grpc_methods import Method, error_text
 from modeldyno.wire.v2_tensors import Buffer
+
+_LOG = logging.getLogger("modeldyno.server")
 
 
 class GrpcOutlet(Protocol):
@@ -36,60 +41,38 @@ class GrpcOutlet(Protocol):
         ...
 
 
-class DocumentExchange(Exchange):
+class DocumentExchange(Exchange, kw_only=True):
     """A call that is answered with a document of the HTTP form, which `method` translates."""
 
-    __slots__ = ("_grpc", "_method", "_stream")
-
-    def __init__(self, outlet: GrpcOutlet, stream: int, method: Method, *, started_ns: int) -> None:
-        super().__init__(outlet, started_ns=started_ns)
-        self._grpc = outlet
-        self._stream = stream
-        self._method = method
+    outlet: GrpcOutlet
+    stream: int
+    """Of the call."""
+    method: Method
 
     def respond(self, status: int, body: bytes, headers: bytes = b"") -> None:
         """See `Exchange`."""
         self.abandoned = None
         if self.visit is not None:
             self.visit.end(status)
-        message = self._method.answer(status, body)
+        message = self.method.answer(status, body)
         if message is None:
-            self._grpc.fail(self._stream, code_of(status), error_text(body), _retry_after_s(headers))
+            self.outlet.fail(self.stream, code_of(status), error_text(body), _retry_after_s(headers))
         else:
-            self._grpc.answer(self._stream, [message], OK)
+            self.outlet.answer(self.stream, [message], OK)
 
 
-class InferExchange(Exchange):
-    """A `ModelInfer`.
+class InferExchange(Exchange, kw_only=True):
+    """A `ModelInfer`."""
 
-    Args:
-        outlet: the connection.
-        stream: of the call.
-        answers: translate for this connection.
-        asked: the request, translated.
-        started_ns: when its last byte came.
-        timed: whether the server's own times go with the answer.
-    """
-
-    __slots__ = ("_answers", "_grpc", "_identity", "_is_raw", "_stream", "_timed")
-
-    def __init__(
-        self,
-        outlet: GrpcOutlet,
-        stream: int,
-        *,
-        answers: AnswerTranslator,
-        asked: HttpInfer,
-        started_ns: int,
-        timed: bool,
-    ) -> None:
-        super().__init__(outlet, started_ns=started_ns)
-        self._grpc = outlet
-        self._stream = stream
-        self._answers = answers
-        self._identity = asked.id
-        self._is_raw = asked.is_raw
-        self._timed = timed
+    outlet: GrpcOutlet
+    stream: int
+    """Of the call."""
+    answers: AnswerTranslator
+    """Of this connection."""
+    identity: bytes
+    """Of the request, as the client wrote it."""
+    is_raw: bool
+    """Whether its tensors were raw, as those of the answer will be."""
 
     def respond(self, status: int, body: bytes, headers: bytes = b"") -> None:
         """See `Exchange`; inference is answered by `reply`, so that this is an error."""
@@ -102,34 +85,35 @@ class InferExchange(Exchange):
             self.visit.end(answer.status if isinstance(answer, Refusal) else 200)
         if isinstance(answer, Refusal):
             self._fail(answer)
+            return
+        body, header_length = answer.body
+        try:
+            parts = self.answers.translate(body, header_length, self.identity, is_raw=self.is_raw)
+        except Exception:  # noqa: BLE001 - it is logged; the call counts as answered, and its client would wait in vain
+            _LOG.exception("an answer could not be put in a message")
+            self._fail(Refusal(500, "a fault of the server; its log says more"))
         else:
-            self._take(answer)
+            self._take(answer, parts)
 
     def _fail(self, refusal: Refusal) -> None:
-        self._grpc.fail(self._stream, code_of(refusal.status), refusal.message, refusal.retry_after_s)
+        self.outlet.fail(self.stream, code_of(refusal.status), refusal.message, refusal.retry_after_s)
 
-    def _take(self, answer: Answer) -> None:
+    def _take(self, answer: Answer, parts: list[Buffer]) -> None:
         trailers = OK
-        if self._timed:
-            line = format_server_timing(*answer.times)
+        if self.with_timing:
+            line = format_server_timing(*msgspec.structs.astuple(answer.times))
             trailers = timed_trailers(line.partition(b": ")[2].rstrip())
-        self._grpc.answer(self._stream, self._translated(answer), trailers)
-
-    def _translated(self, answer: Answer) -> list[Buffer]:
-        body, header_length = answer.body
-        return self._answers.translate(body, header_length, self._identity, is_raw=self._is_raw)
+        self.outlet.answer(self.stream, parts, trailers)
 
 
 class StreamedExchange(InferExchange):
     """One request of a `ModelStreamInfer`; its errors go with the stream, and do not end it."""
 
-    __slots__ = ()
-
-    def _take(self, answer: Answer) -> None:
-        self._grpc.answer_piece(self, self._stream, stream_answer(self._translated(answer)))
+    def _take(self, answer: Answer, parts: list[Buffer]) -> None:  # noqa: ARG002 - times go at the end of a stream
+        self.outlet.answer_piece(self, self.stream, stream_answer(parts))
 
     def _fail(self, refusal: Refusal) -> None:
-        self._grpc.answer_piece(self, self._stream, [stream_error(refusal.message)])
+        self.outlet.answer_piece(self, self.stream, [stream_error(refusal.message)])
 
 
 def _retry_after_s(headers: bytes) -> int | None:

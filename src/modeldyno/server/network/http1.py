@@ -47,8 +47,8 @@ class Connection(asyncio.Protocol):
         self._outstanding: deque[Exchange] = deque()
         self._began_ns = 0
         """First byte of the request being read."""
-        self._active_ns = 0
-        """Last byte in, or last answer out."""
+        self._idle_ns: int | None = None
+        """When it was seen that nothing is asked; forgotten with the next byte. No answer needs the clock for that."""
         self._blocked_ns: int | None = None
         """Since when the client takes too little of its answers."""
         self._lingering_ns: int | None = None
@@ -60,7 +60,6 @@ class Connection(asyncio.Protocol):
         """See `asyncio.Protocol`."""
         # A cast, since uvloop's transports are none of asyncio's.
         self._transport = transport = cast("asyncio.Transport", transport)
-        self._active_ns = self._clock.now_ns()
         listener = self._listener
         is_full = len(listener.connections) >= listener.settings.max_connections
         listener.connections.add(self)
@@ -83,7 +82,8 @@ class Connection(asyncio.Protocol):
         """See `asyncio.Protocol`."""
         if self._lingering_ns is not None:
             return
-        now_ns = self._active_ns = self._clock.now_ns()
+        now_ns = self._clock.now_ns()
+        self._idle_ns = None
         reader = self._reader
         if not reader.is_reading:
             self._began_ns = now_ns
@@ -111,7 +111,6 @@ class Connection(asyncio.Protocol):
         if transport is None or outstanding[0].message is None:
             return
         is_last = self._write_ready(transport)
-        self._active_ns = self._clock.now_ns()
         if is_last and self._reader.error is not None:
             self._linger()
         elif is_last:
@@ -126,16 +125,10 @@ class Connection(asyncio.Protocol):
     def _write_ready(self, transport: asyncio.Transport) -> bool:
         """Write the answers at the front of the queue; whether the connection ends behind them."""
         outstanding = self._outstanding
-        messages = []
         is_last = False
-        while not is_last and outstanding:
-            exchange = outstanding[0]
-            if exchange.message is None:
-                break
-            outstanding.popleft()
-            messages.append(exchange.message)
-            is_last = exchange.closes
-        transport.write(messages[0] if len(messages) == 1 else b"".join(messages))
+        while not is_last and outstanding and (message := outstanding[0].message) is not None:
+            is_last = outstanding.popleft().closes
+            transport.write(message)
         return is_last or (self._listener.is_draining and not outstanding and not self._reader.is_reading)
 
     def must_close(self) -> bool:
@@ -167,8 +160,11 @@ class Connection(asyncio.Protocol):
         elif self._reader.is_reading:
             if not self._is_paused and now_ns - self._began_ns > settings.read_timeout_ns:
                 self._break_off(WireError("the request did not arrive in time", status=408))
-        elif not self._outstanding and now_ns - self._active_ns > settings.idle_timeout_ns:
-            self.leave()
+        elif not self._outstanding:
+            if self._idle_ns is None:
+                self._idle_ns = now_ns
+            elif now_ns - self._idle_ns > settings.idle_timeout_ns:
+                self.leave()
 
     def _take(self, request: HttpRequest) -> None:
         if not self._takes_requests:

@@ -30,7 +30,7 @@ the loop would have to fight for it. Of larger ones it is made without the lock.
 _GATHER_S = 0.05
 """A thread that wakes for each request costs the loop more than all its lines."""
 _LINES_AT_ONCE = 128
-"""Some 20 µs of work: the interpreter's lock is let go with each write, and requests wait for as long."""
+"""Some 100 µs of work: the interpreter's lock is let go with each write, and requests wait for as long."""
 _RETRY_S = 1.0
 _JOIN_S = 10.0
 _LONGEST_NAME = 256

@@ -192,7 +192,7 @@ def _chain(lines: Sequence[str], since: "hashlib._Hash | None") -> tuple[bytes, 
     Returns:
         The lines as bytes, and the hash of what the next one is to be of.
     """
-    others = "".join(f"{line}}}\n" for line in lines[:-1]).encode()
+    others = "}\n".join((*lines[:-1], "")).encode()
     if since is not None and others:
         since = since.copy()
         since.update(b"\n" + others[:-1])

@@ -39,6 +39,8 @@ class KeyRing:
         self._buckets = buckets
         self._file = KeyFile(path, clock=clock)
         self._accounts: dict[bytes, Account] = {}
+        self._known: dict[bytes, Account] = {}
+        """By the keys that were found right since the last `refresh`: no key is kept for longer after its last use."""
         self._stored_rows: dict[bytes, int] = {}
         self._version: tuple[int, ...] = ()
         self._wall_offset_ms = 0
@@ -65,15 +67,26 @@ class KeyRing:
 
     def find(self, presented: bytes, now_ns: int) -> Account | None:
         """The account whose key was presented, unless it is expired."""
+        # Read before the accounts, which are renewed before it: what was found among old ones is remembered by nobody.
+        known = self._known
+        account = known.get(presented)
+        if account is None:
+            account = self._check(presented)
+            if account is None:
+                return None
+            known[presented] = account
+        expires_ms = account.expires_ms
+        if expires_ms is not None and now_ns // 1_000_000 + self._wall_offset_ms >= expires_ms:
+            return None
+        return account
+
+    def _check(self, presented: bytes) -> Account | None:
         parts = presented.split(b"_", 2)  # the mark, the public id, the secret
         if parts[0] != _MARK or len(parts) == 1:
             return None
         account = self._accounts.get(parts[1])
         # In constant time: how much of the digest was right must not be told by how long it takes to say no.
         if account is None or not compare_digest(self._file.digest_of(presented), account.digest):
-            return None
-        expires_ms = account.expires_ms
-        if expires_ms is not None and now_ns // 1_000_000 + self._wall_offset_ms >= expires_ms:
             return None
         return account
 
@@ -99,6 +112,7 @@ class KeyRing:
         if version != self._version or has_stored:
             self._take_over(now_ns)
             self._version = version
+        self._known = {}
         self.stale_ns = now_ns + STALE_NS
 
     def _store(self) -> bool:

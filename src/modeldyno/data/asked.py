@@ -1,0 +1,23 @@
+"""What a reader is asked for."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from modeldyno.records.signature import Signature
+
+
+class Asked(NamedTuple):
+    """Which rows are wanted from a file or a folder."""
+
+    signature: Signature
+    """Of the model, or of the operations before it."""
+    label: str | None = None
+    """Name of the labels; None: a usual one."""
+    beside: Sequence[str] = ()
+    """Arrays or columns that are neither features nor labels."""
+    may_miss: bool = False
+    """Whether floats may be NaN and texts missing, because operations fill them."""
+
+    def without(self, names: Sequence[str]) -> list[str]:
+        """The names that are not `beside`."""
+        return [one for one in names if one not in self.beside]

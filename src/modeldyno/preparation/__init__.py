@@ -1,0 +1,1 @@
+"""Constants of operations learnt from training data, by scikit-learn."""
