@@ -29,8 +29,9 @@ help:  ## show this list
 	@touch $@
 
 .venv/.formats: .venv/.dev locks/formats.lock
-	@echo "installing the locked libraries of model formats (OpenVINO, Keras)"
+	@echo "installing the locked libraries of model formats (OpenVINO, Keras, PyTorch)"
 	@$(PIP) install --require-hashes -r locks/formats.lock
+	@$(PIP) install torch==2.13.0
 	@touch $@
 
 install: .venv/.run  ## create .venv with what `dyno` needs
@@ -74,8 +75,9 @@ lock:  ## renew the lock files from pyproject.toml (needs uv)
 	  --quiet pyproject.toml --group build -o locks/run.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --quiet pyproject.toml --group dev -c locks/run.lock -o locks/dev.lock
-	@# Not for every Python at once: NNCF forbids the NumPy that newer ones get.
-	uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	@# Not for every Python at once: NNCF forbids the NumPy that newer ones get. PyTorch is left out: its builds, with and
+	@# without CUDA, bear one version and many hashes, and the machine's index says which is right for it.
+	uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-emit-package torch \
 	  --quiet pyproject.toml --group formats -c locks/dev.lock -o locks/formats.lock
 
 clean:  ## remove .venv, the demo and caches

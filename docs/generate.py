@@ -21,6 +21,7 @@ from modeldyno.records.combination import Combination
 from modeldyno.records.comparison import Comparison
 from modeldyno.records.conformance import Conformance
 from modeldyno.records.data_document import DataDocument
+from modeldyno.records.derivation import Derivation
 from modeldyno.records.doctor import Checkup
 from modeldyno.records.evaluation import Evaluation
 from modeldyno.records.fusion import Fusion
@@ -38,7 +39,7 @@ REFERENCE = ROOT / "docs" / "reference"
 RECORDS = (
     Run, Search, Bundle, BundleSignature, Datasheet, Samples, Profile, Evaluation, Comparison, Checkup, Capacity,
     Conformance, KeyList, NewKey, AuditReport, Pipeline, Processing, Combination, DataDocument, Preparation, Prepared,
-    Fusion,
+    Fusion, Derivation,
 )  # fmt: skip
 WIDTH = 100
 

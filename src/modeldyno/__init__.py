@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from modeldyno.api.combined_graph import JoinRule
     from modeldyno.api.combining import combine
     from modeldyno.api.comparing import compare
+    from modeldyno.api.compressing import compress
     from modeldyno.api.conforming import conform, conformance_rules
+    from modeldyno.api.converting import convert
     from modeldyno.api.evaluated import Reach
     from modeldyno.api.evaluation import evaluate
     from modeldyno.api.fusing import fuse
@@ -46,8 +48,10 @@ _MODULE_OF = {
     "capacity": "api.sizing",
     "combine": "api.combining",
     "compare": "api.comparing",
+    "compress": "api.compressing",
     "conform": "api.conforming",
     "conformance_rules": "api.conforming",
+    "convert": "api.converting",
     "create_key": "api.keys",
     "doctor": "api.checkup",
     "evaluate": "api.evaluation",
@@ -75,8 +79,10 @@ __all__ = [
     "capacity",
     "combine",
     "compare",
+    "compress",
     "conform",
     "conformance_rules",
+    "convert",
     "create_key",
     "doctor",
     "evaluate",

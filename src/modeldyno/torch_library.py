@@ -23,13 +23,6 @@ ReadProgram = Callable[[Path, Signature, SessionSettings], Program]
 """From a path to the program in it, which must have that signature, on the device and in the precision asked for."""
 
 
-def is_torch_installed() -> bool:
-    """Whether `load_torch` would find it; nothing is imported."""
-    from importlib.util import find_spec
-
-    return find_spec("torch") is not None
-
-
 def load_torch() -> Any:
     """The module `torch`.
 

@@ -1,5 +1,6 @@
 """Static int8, and what it keeps where the naive way destroys the answers."""
 
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from modeldyno.api.candidates import Maker
 from modeldyno.api.onnx_recipes import ONNX_RECIPES
 from modeldyno.children import ChildLimits
 from modeldyno.compression.calibration import write_calibration
-from modeldyno.compression.static_int8 import compress_static_int8
+from modeldyno.compression.static_int8 import compress_static_int8, is_x86
 from modeldyno.data.files import open_dataset
 from modeldyno.errors import InputError, UsageError
+from modeldyno.machine.environment import capture_environment
 from modeldyno.models.examine import examine
 from modeldyno.protocols import Silent
 from modeldyno.records.artifact import Artifact
@@ -26,7 +28,7 @@ from modeldyno.records.objective import parse_objectives
 from modeldyno.search.choose import quality_gate
 
 LIMITS = ChildLimits(timeout_ns=60 * 10**9, memory_bytes=8 * 2**30)
-VNNI = ("sse2", "avx2", "avx512_vnni")
+VNNI = ("sse4_2", "avx2", "avx512_vnni")
 
 
 def seen_digits() -> tuple[NDArray[np.float32], NDArray[Any]]:
@@ -149,13 +151,35 @@ def test_every_method_says_what_it_was_calibrated_on(method: Any, tmp_path: Path
     assert artifact.size_bytes < parent.size_bytes / 3
 
 
+@pytest.mark.parametrize(("flags", "datatype"), ((VNNI, np.uint8), (("asimddp",), np.int8)))
+def test_activations_are_unsigned_where_kernels_multiply_unsigned_with_signed_bytes(
+    flags: tuple[str, ...], datatype: Any, tmp_path: Path
+) -> None:
+    parent = parent_of(write_depthwise(tmp_path / "net.onnx", loud=1))
+    calibration = write_calibration(
+        maker_of(Path(parent.path), tmp_path).dataset, parent.signature, tmp_path / "r.npz", most=4
+    )
+    artifact = compress_static_int8(
+        parent, tmp_path / "int8.onnx", calibration, method="min-max", cpu_flags=flags, limits=LIMITS
+    )
+    graph = onnx.load_model(artifact.path).graph
+    stored = {one.name: numpy_helper.to_array(one).dtype for one in graph.initializer}
+    points = {stored[node.input[2]] for node in graph.node if node.op_type == "QuantizeLinear"}
+    assert {np.dtype(datatype)} == points
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="tells of x86 processors only")
+def test_this_machine_is_known_for_what_it_is() -> None:
+    assert is_x86(capture_environment().cpu_flags)
+
+
 def test_processors_whose_products_saturate_get_narrower_weights(tmp_path: Path) -> None:
     parent = parent_of(write_depthwise(tmp_path / "net.onnx", loud=1))
     calibration = write_calibration(
         maker_of(Path(parent.path), tmp_path).dataset, parent.signature, tmp_path / "r.npz", most=4
     )
     artifact = compress_static_int8(
-        parent, tmp_path / "int8.onnx", calibration, method="min-max", cpu_flags=("sse2", "avx2"), limits=LIMITS
+        parent, tmp_path / "int8.onnx", calibration, method="min-max", cpu_flags=("sse4_2", "avx2"), limits=LIMITS
     )
     assert "7-bit weights" in artifact.recipe
     weights = [numpy_helper.to_array(one) for one in onnx.load_model(artifact.path).graph.initializer]

@@ -1,5 +1,6 @@
 """Small records for the tests of the search."""
 
+from modeldyno.records.anatomy import Anatomy, OperatorTime
 from modeldyno.records.artifact import Artifact, Model
 from modeldyno.records.base import Estimate
 from modeldyno.records.bundle import Proof
@@ -64,6 +65,25 @@ def point(
         batch_time_ns=Estimate(value=batch / items * 1e9 * instances),
         blocks=blocks,
         calls=6,
+    )
+
+
+def anatomy_of(one: Deployment, *operators: tuple[str, float, str], bound: str | None = None) -> Anatomy:
+    """Kind, share and precision of each operator."""
+    return Anatomy(
+        deployment=one,
+        batch_rows=one.batching.max_rows,
+        operators=tuple(
+            OperatorTime(
+                name=kind,
+                kind=kind,
+                time_ns=Estimate(value=share),
+                share=share,
+                precision=precision,
+                bound=bound,  # type: ignore[arg-type]
+            )
+            for kind, share, precision in operators
+        ),
     )
 
 

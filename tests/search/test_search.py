@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from modeldyno.errors import ToolError
 from modeldyno.protocols import Silent
+from modeldyno.records.anatomy import Anatomy
 from modeldyno.records.deployment import Cache, Deployment
 from modeldyno.records.search import Assessed, Finalist, Refusal, Search
 from modeldyno.records.speed import SpeedPoint
@@ -14,7 +15,7 @@ from modeldyno.search.caching import has_cache, with_cache
 from modeldyno.search.choose import shortlist
 from modeldyno.search.search import run_search, wishes_of
 from modeldyno.testing.clock import ManualClock
-from tests.search.samples import assessed, finalist, point, search
+from tests.search.samples import anatomy_of, assessed, finalist, point, search
 
 SECOND = 1_000_000_000
 REFERENCE = point("original", 1_000)
@@ -39,6 +40,7 @@ class ScriptedWorkshop:
         self.cpu_ns: dict[bool, int] = {}
         """With and without a cache."""
         self.broken_with_cache = False
+        self.looked_into: list[str] = []
 
     def _maybe_stop(self, stage: str) -> None:
         if self.stop_at == stage:
@@ -65,6 +67,13 @@ class ScriptedWorkshop:
         self._maybe_stop("race")
         self.clock.sleep_until_ns(deadline_ns)
         return self.points, []
+
+    def dissect(self, points: Sequence[SpeedPoint], *, deadline_ns: int) -> tuple[Anatomy, ...]:
+        self.looked_into = [point.deployment.artifact for point in points]
+        return tuple(
+            anatomy_of(point.deployment, ("QuantizeLinear", 0.7, "uint8"), ("QLinearConv", 0.3, "int8"))
+            for point in points
+        )
 
     def prove(self, point: SpeedPoint, deployment: Deployment, *, duration_ns: int) -> Finalist:
         name = point.deployment.artifact
@@ -278,3 +287,32 @@ def test_a_server_that_does_not_start_with_the_cache_is_not_tried_again(workshop
     label = with_cache(FAST.deployment, CACHE).label
     assert 1 == [one.name for one in done.refused].count(label)
     assert FAST.deployment == done.winner
+
+
+def with_a_loser(workshop: ScriptedWorkshop) -> None:
+    """An int8 artifact that keeps the answers and is slower than what it was made from."""
+    parent = workshop.made[1]
+    int8 = assessed("onnx-int8", precision="int8")
+    workshop.made[2] = replace(int8, artifact=replace(int8.artifact, parent_digest=parent.artifact.digest))
+    workshop.points = (FAST, INT8, REFERENCE)
+
+
+def test_why_a_compressed_artifact_lost_is_looked_for_inside_it(workshop: ScriptedWorkshop) -> None:
+    with_a_loser(workshop)
+    done = run(search(), workshop)
+    assert ["onnx-int8"] == workshop.looked_into
+    sentence = next(one for one in done.why if one.startswith("onnx-int8 reaches 0.8"))
+    assert "the items/s of onnx-fp32 with batches of 32" in sentence
+    assert "70 % of the operators' time is in 1 unfused quantise and dequantise node" in sentence
+
+
+def test_without_a_loser_nobody_is_looked_into(workshop: ScriptedWorkshop) -> None:
+    assert () == run(search(), workshop).anatomies
+    assert [] == workshop.looked_into
+
+
+def test_when_the_budget_is_spent_nobody_is_looked_into_any_more(workshop: ScriptedWorkshop) -> None:
+    with_a_loser(workshop)
+    done = run(search(budget_ns=1 * SECOND), workshop)
+    assert [] == workshop.looked_into
+    assert any(one.startswith("onnx-int8 reaches") for one in done.why)

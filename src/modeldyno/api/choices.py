@@ -21,6 +21,7 @@ RUNTIMES_OF: dict[ModelFormat, tuple[RuntimeName, ...]] = {
     "torch-export": ("pytorch",),
     "torchscript": ("pytorch",),
     "torch-module": ("pytorch",),
+    "transformers": ("pytorch",),
 }
 """Which runtimes open which format."""
 

@@ -4,36 +4,41 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
-
-import msgspec
+from os import PathLike
+from pathlib import Path
 
 from modeldyno import __version__
 from modeldyno.api.anatomy import dissect
 from modeldyno.api.artifacts import usual_runtime
 from modeldyno.api.candidates import Maker
 from modeldyno.api.lanes import batch_of
+from modeldyno.api.peaks import peaks_if_kept
 from modeldyno.api.profiled import cost_of
 from modeldyno.bench.ways import Turns, take_turns
 from modeldyno.clock import Clock
-from modeldyno.errors import InputError
+from modeldyno.data.files import open_dataset
+from modeldyno.data.synthetic import synthetic_dataset
+from modeldyno.errors import DataError, InputError
 from modeldyno.machine.environment import capture_environment
-from modeldyno.machine.peaks import kept_peaks
+from modeldyno.protocols import Dataset
 from modeldyno.records.anatomy import Anatomy, GraphCost
-from modeldyno.records.artifact import Artifact
+from modeldyno.records.artifact import Artifact, Model
 from modeldyno.records.derivation import Derivation, Derived, DerivedSpeed
 from modeldyno.records.peaks import Peaks
 from modeldyno.records.search import Assessed, Refusal
 from modeldyno.records.signature import Signature
 from modeldyno.search.choose import quality_gate
-from modeldyno.search.losses import why_not_faster
+from modeldyno.search.losses import is_compressed, why_not_faster
 from modeldyno.search.space import deployment_of
 from modeldyno.stats.blocks import median_estimate, paired_ratio
+from modeldyno.units import format_duration
 
 _LARGE_BATCH = 32
 _LONGEST_CALL_NS = 500_000_000
 """A large batch that takes longer is not measured: nine calls of each artifact would take minutes."""
 _BLOCK_NS = 10_000_000
 _ANATOMY_NS = 1_000_000_000
+_MADE_ROWS = 512
 MADE_UP = "the rows were made up: scales taken from them, and answers compared on them, are those of no real data"
 
 
@@ -74,7 +79,8 @@ class Comparison:
 
     def _measured(self, assessed: list[Assessed]) -> list[Derived]:
         speeds = self._speeds(assessed) if len(assessed) > 1 else {}
-        peaks = self._peaks()
+        # Those of an earlier profile: measuring them here would take longer than all the rest.
+        peaks = peaks_if_kept(capture_environment(), self.maker.progress)
         return [
             Derived(
                 assessed=one,
@@ -101,6 +107,8 @@ class Comparison:
                 ways = {name: partial(session.run, batch) for name, session in sessions.items()}
                 if number and self._is_long(ways[names[0]]):
                     progress.end()
+                    limit = format_duration(_LONGEST_CALL_NS)
+                    progress.say(f"a call of {rows} rows takes more than {limit}: only single rows were measured")
                     break
                 blocks = take_turns(ways, self._turns(), clock=self.clock)
                 for name in names[1:]:
@@ -124,23 +132,21 @@ class Comparison:
             self.maker.progress.say(f"{artifact.name}: {problem}: {problem.why}")
             return None
 
-    def _peaks(self) -> Peaks | None:
-        """Those that a profile or the doctor measured: measuring them here would take longer than all the rest."""
-        try:
-            return kept_peaks(capture_environment())
-        except InputError as problem:
-            self.maker.progress.say(f"{problem}: limits of memory are not told")
-            return None
-
     def _why(self, artifact: Artifact, speeds: tuple[DerivedSpeed, ...], peaks: Peaks | None) -> str:
-        if not speeds or any(one.ratio.low is not None and one.ratio.low > 1 for one in speeds):
+        if (
+            not speeds
+            or not is_compressed(artifact)
+            or any(one.ratio.low is not None and one.ratio.low > 1 for one in speeds)
+        ):
             return ""
-        return why_not_faster(
+        known = why_not_faster(
             artifact,
+            speeds[-1].ratio.value,
             parameters=self.maker.model.parameters,
             cpu_flags=capture_environment().cpu_flags,
             anatomy=self._anatomy(artifact, speeds[-1].rows, peaks),
         )
+        return known or "nothing that was measured says why"
 
     def _anatomy(self, artifact: Artifact, rows: int, peaks: Peaks | None) -> Anatomy:
         self.maker.progress.start(f"looking inside a call of {artifact.name}")
@@ -175,7 +181,15 @@ def _speed(rows: int, original: list[float], mine: list[float]) -> DerivedSpeed:
     )
 
 
-def moved(derived: Derived, path: str, digest: str, files: tuple[str, ...]) -> Derived:
-    """The same artifact in another place."""
-    artifact = msgspec.structs.replace(derived.assessed.artifact, path=path, digest=digest, files=files)
-    return msgspec.structs.replace(derived, assessed=msgspec.structs.replace(derived.assessed, artifact=artifact))
+def rows_for(model: Model, data: str | PathLike[str] | None, label: str | None, seed: int) -> Dataset:
+    """The rows to calibrate with and to compare on; made up from the signature when there are none.
+
+    Raises:
+        DataError: they do not fit the model, or there are none in the file.
+    """
+    if data is None:
+        return synthetic_dataset(model.signature, rows=_MADE_ROWS, seed=seed)
+    dataset = open_dataset(Path(data), model.signature, label=label)
+    if dataset.rows < 1:
+        raise DataError(f"{data} holds no rows")
+    return dataset

@@ -6,6 +6,8 @@ from modeldyno.api.artifacts import ORIGINAL
 from modeldyno.api.recipe import LIMITS, ONNX_FP32, Recipe, Situation
 from modeldyno.compression.calibration import write_calibration
 from modeldyno.compression.dynamic_int8 import compress_dynamic_int8
+from modeldyno.compression.narrow_weights import narrow_weights
+from modeldyno.compression.pruning import prune
 from modeldyno.compression.static_int8 import Method, compress_static_int8
 from modeldyno.models.conversion import convert_to_onnx, is_converted
 from modeldyno.records.artifact import Artifact
@@ -67,6 +69,18 @@ def _static(situation: Situation, parent: Artifact, place: Path, method: Method)
     )
 
 
+def _pruned_50(_situation: Situation, parent: Artifact, place: Path) -> Artifact:
+    return prune(parent, place.with_suffix(".onnx"), share=0.5, limits=LIMITS)
+
+
+def _weights_int8(_situation: Situation, parent: Artifact, place: Path) -> Artifact:
+    return narrow_weights(parent, place.with_suffix(".onnx"), bits=8, limits=LIMITS)
+
+
+def _weights_int4(_situation: Situation, parent: Artifact, place: Path) -> Artifact:
+    return narrow_weights(parent, place.with_suffix(".onnx"), bits=4, limits=LIMITS)
+
+
 _NEEDS_PLAIN = "a model in ONNX or converted to it, in single precision"
 
 ONNX_RECIPES: tuple[Recipe, ...] = (
@@ -77,7 +91,7 @@ ONNX_RECIPES: tuple[Recipe, ...] = (
         concerns=_is_converted_by_us,
         make=_convert,
         does="converted to ONNX, in single precision",
-        needs="a model of scikit-learn, XGBoost or LightGBM",
+        needs="a model of scikit-learn, XGBoost, LightGBM, PyTorch or Hugging Face",
     ),
     Recipe(
         name="onnx-int8-dynamic",
@@ -108,3 +122,34 @@ ONNX_RECIPES: tuple[Recipe, ...] = (
     ),
 )
 """In the order in which they are tried."""
+
+ONNX_ON_REQUEST: tuple[Recipe, ...] = (
+    Recipe(
+        name="onnx-int8-weights",
+        stage="compress",
+        parents=_PLAIN,
+        concerns=_is_plain,
+        make=_weights_int8,
+        does="weights of matrices in 8 bits, computed as before",
+        needs=_NEEDS_PLAIN,
+    ),
+    Recipe(
+        name="onnx-int4-weights",
+        stage="compress",
+        parents=_PLAIN,
+        concerns=_is_plain,
+        make=_weights_int4,
+        does="weights of matrices in 4 bits, computed as before",
+        needs=_NEEDS_PLAIN,
+    ),
+    Recipe(
+        name="onnx-pruned-50",
+        stage="compress",
+        parents=_PLAIN,
+        concerns=_is_plain,
+        make=_pruned_50,
+        does="the smaller half of the weights set to zero: mostly no gain, and it shows",
+        needs=_NEEDS_PLAIN,
+    ),
+)
+"""What no search tries: they make files smaller, or nothing better, but hardly a service faster."""

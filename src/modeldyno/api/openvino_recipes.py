@@ -1,13 +1,10 @@
 """What OpenVINO and NNCF make of a model; without them installed, the first says so and the others are left out."""
 
 from pathlib import Path
-from typing import Literal
-
-import msgspec
 
 from modeldyno.api.answers import resolved_task
 from modeldyno.api.artifacts import ORIGINAL
-from modeldyno.api.recipe import LIMITS, ONNX_FP32, Recipe, Situation
+from modeldyno.api.recipe import BF16_FLAGS, LIMITS, ONNX_FP32, Recipe, Situation, computed_in
 from modeldyno.compression.calibration import Calibration, write_calibration
 from modeldyno.compression.openvino_int8 import quantise_int8, restore_layers
 from modeldyno.compression.weight_only import Bits, compress_weights
@@ -15,7 +12,6 @@ from modeldyno.errors import UsageError
 from modeldyno.models.openvino_conversion import convert_to_openvino
 from modeldyno.openvino_library import INSTALL, is_openvino_installed
 from modeldyno.records.artifact import Artifact
-from modeldyno.records.deployment import SessionSettings
 
 OPENVINO_FP32 = "openvino-fp32"
 _INT8 = "openvino-int8"
@@ -23,7 +19,6 @@ _LEAST_PARAMETERS = 50_000
 """Below that a call costs more than its arithmetic, and OpenVINO's is the dearer one (some 30 µs against 10)."""
 _MEMORY_BOUND_PARAMETERS = 4_000_000
 """16 MB in single precision: more than a core's caches hold, so that weights are read from memory in every call."""
-_BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 _FP16_FLAGS = frozenset({"avx512_fp16", "amx_fp16"})
 """As /proc/cpuinfo calls what computes in these, rather than only stores them."""
 
@@ -43,7 +38,7 @@ def _is_plain(situation: Situation, parent: Artifact) -> bool:
 
 
 def _has_bf16(situation: Situation, parent: Artifact) -> bool:
-    return _is_plain(situation, parent) and bool(_BF16_FLAGS & set(situation.cpu_flags))
+    return _is_plain(situation, parent) and bool(BF16_FLAGS & set(situation.cpu_flags))
 
 
 def _has_fp16(situation: Situation, parent: Artifact) -> bool:
@@ -65,22 +60,11 @@ def _convert(_situation: Situation, parent: Artifact, place: Path) -> Artifact:
 
 
 def _bf16(_situation: Situation, parent: Artifact, _place: Path) -> Artifact:
-    return _computed_in("bf16", parent)
+    return computed_in("bf16", parent)
 
 
 def _fp16(_situation: Situation, parent: Artifact, _place: Path) -> Artifact:
-    return _computed_in("fp16", parent)
-
-
-def _computed_in(precision: Literal["bf16", "fp16"], parent: Artifact) -> Artifact:
-    """The same file with another precision of computing: the answers differ, so it is judged by itself."""
-    return msgspec.structs.replace(
-        parent,
-        precision=precision,
-        recipe=f"{parent.recipe}; computed in {precision}",
-        parent_digest=parent.digest,
-        session=SessionSettings(precision=precision),
-    )
+    return computed_in("fp16", parent)
 
 
 def _int8(situation: Situation, parent: Artifact, place: Path) -> Artifact:

@@ -42,7 +42,7 @@ def peaks_of(
     Raises:
         OutputError: they cannot be kept.
     """
-    kept = None if renew else _kept(environment, progress)
+    kept = None if renew else peaks_if_kept(environment, progress)
     if kept is not None and {one.threads for one in kept.compute} >= set(threads):
         return kept
     counts = sorted({*threads, *({one.threads for one in kept.compute} if kept is not None else ())})
@@ -52,11 +52,12 @@ def peaks_of(
     return measured
 
 
-def _kept(environment: Environment, progress: Progress) -> Peaks | None:
+def peaks_if_kept(environment: Environment, progress: Progress) -> Peaks | None:
+    """Those that were measured before; None, said in words, where the file is damaged."""
     try:
         return kept_peaks(environment)
     except InputError as problem:
-        progress.say(f"{problem}; the machine's peaks are measured again")
+        progress.say(f"{problem}; they are taken for unknown")
         return None
 
 

@@ -3,16 +3,21 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+import msgspec
 
 from modeldyno.children import ChildLimits
 from modeldyno.protocols import Dataset
 from modeldyno.records.artifact import Artifact, Model
+from modeldyno.records.deployment import SessionSettings
 from modeldyno.records.search import RefusalStage
 
 LIMITS = ChildLimits(timeout_ns=120_000_000_000, memory_bytes=8 * 2**30)
 """Of each recipe."""
 ONNX_FP32 = "onnx-fp32"
+BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
+"""As /proc/cpuinfo calls what computes in it, rather than only stores it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,3 +55,14 @@ class Recipe(NamedTuple):
     """What makes it concern a model, in words."""
     after: tuple[str, ...] = ()
     """Recipes whose files it looks at, beside its parent."""
+
+
+def computed_in(precision: Literal["bf16", "fp16"], parent: Artifact) -> Artifact:
+    """The same file with another precision of computing: the answers differ, so it is judged by itself."""
+    return msgspec.structs.replace(
+        parent,
+        precision=precision,
+        recipe=f"{parent.recipe}; computed in {precision}",
+        parent_digest=parent.digest,
+        session=SessionSettings(precision=precision),
+    )

@@ -5,16 +5,20 @@ from difflib import get_close_matches
 
 import msgspec
 
-from modeldyno.api.onnx_recipes import ONNX_RECIPES
+from modeldyno.api.onnx_recipes import ONNX_ON_REQUEST, ONNX_RECIPES
 from modeldyno.api.openvino_recipes import OPENVINO_RECIPES
+from modeldyno.api.pytorch_recipes import PYTORCH_RECIPES
 from modeldyno.api.recipe import Recipe, Situation
 from modeldyno.errors import DynoError, UsageError
 from modeldyno.protocols import Progress
 from modeldyno.records.artifact import Artifact
 from modeldyno.records.search import Refusal
 
-RECIPES: tuple[Recipe, ...] = (*ONNX_RECIPES, *OPENVINO_RECIPES)
+RECIPES: tuple[Recipe, ...] = (*ONNX_RECIPES, *PYTORCH_RECIPES, *OPENVINO_RECIPES)
 """What a search tries, in that order: a recipe comes after those it may start from."""
+
+ON_REQUEST: tuple[Recipe, ...] = ONNX_ON_REQUEST
+"""What is made only when it is asked for by name."""
 
 
 def recipes_for(names: Sequence[str]) -> tuple[Recipe, ...]:
@@ -23,7 +27,8 @@ def recipes_for(names: Sequence[str]) -> tuple[Recipe, ...]:
     Raises:
         UsageError: there is no recipe of such a name.
     """
-    by_name = {recipe.name: recipe for recipe in RECIPES}
+    offered = (*RECIPES, *ON_REQUEST)
+    by_name = {recipe.name: recipe for recipe in offered}
     wanted: set[str] = set()
     left = list(names)
     while left:
@@ -35,7 +40,7 @@ def recipes_for(names: Sequence[str]) -> tuple[Recipe, ...]:
         if name not in wanted:
             wanted.add(name)
             left += [one for one in (*by_name[name].parents, *by_name[name].after) if one in by_name]
-    return tuple(recipe for recipe in RECIPES if recipe.name in wanted)
+    return tuple(recipe for recipe in offered if recipe.name in wanted)
 
 
 def make_artifacts(

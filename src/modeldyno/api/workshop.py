@@ -6,11 +6,13 @@ from pathlib import Path
 
 import msgspec
 
+from modeldyno.api.anatomy import dissect
 from modeldyno.api.artifacts import usual_runtime
 from modeldyno.api.candidates import Maker
 from modeldyno.api.choices import RUNTIMES_OF, runtime_named
 from modeldyno.api.lanes import batch_of, open_lanes
 from modeldyno.api.packing import pack
+from modeldyno.api.peaks import peaks_if_kept
 from modeldyno.api.proof import proof_directory, proof_requests, prove_bundle, slug
 from modeldyno.api.workloads import Shape, workload_of
 from modeldyno.bench.lanes import Lanes
@@ -19,6 +21,7 @@ from modeldyno.bench.standings import standings
 from modeldyno.clock import Clock
 from modeldyno.machine.environment import capture_environment
 from modeldyno.protocols import Dataset
+from modeldyno.records.anatomy import Anatomy
 from modeldyno.records.artifact import Artifact
 from modeldyno.records.deployment import Deployment
 from modeldyno.records.objective import Objective
@@ -107,6 +110,25 @@ class RealWorkshop:
             lanes[key] = open_lanes(runtime, artifact, deployment, clock=self.clock)
         batch = batch_of(self.dataset, deployment.batching.max_rows)
         return Entrant(deployment=deployment, lanes=lanes[key], batch=batch)
+
+    def dissect(self, points: Sequence[SpeedPoint], *, deadline_ns: int) -> tuple[Anatomy, ...]:
+        """See `tune.search.Workshop`."""
+        progress, started_ns, found = self.maker.progress, self.clock.now_ns(), []
+        peaks = peaks_if_kept(capture_environment(), progress)
+        progress.start("looking inside what was slower than expected", total=len(points))
+        for number, point in enumerate(points, 1):
+            anatomy = dissect(
+                self.artifacts[point.deployment.artifact],
+                point.deployment,
+                batch_of(self.dataset, point.batch_rows),
+                peaks=peaks,
+                deadline_ns=started_ns + (deadline_ns - started_ns) * number // len(points),
+                clock=self.clock,
+            )
+            found.append(anatomy)
+            progress.advance(number)
+        progress.end()
+        return tuple(found)
 
     def prove(self, point: SpeedPoint, deployment: Deployment, *, duration_ns: int) -> Finalist:
         """See `tune.search.Workshop`."""

@@ -14,6 +14,8 @@ VERBS = {
     "profile": ("profiling", "in-process speed, where a call's time and memory go, and how far from the limit"),
     "tune": ("tuning", "find, prove and bundle the fastest deployment that keeps the quality"),
     "fuse": ("fusing", "operations put into the graph of an ONNX model, checked and measured"),
+    "convert": ("converting", "a model in ONNX or OpenVINO, its answers and its speed compared"),
+    "compress": ("compressing", "smaller forms of a model, each judged and timed against it"),
     "combine": ("combining", "several bundles as one: a sequence, an ensemble or a cascade"),
     "serve": ("serving", "serve a bundle over the Open Inference Protocol"),
     "seal": ("sealing", "a bundle signed, encrypted, or both"),

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from modeldyno.errors import ExitCode
 from modeldyno.records.answers import wrong_answers
+from modeldyno.records.derivation import Derivation
 from modeldyno.records.evaluation import Evaluation
 from modeldyno.records.scenario import ScenarioResult
 from modeldyno.records.verdict import Answer, MeasurementVerdict, ObjectiveVerdict
@@ -32,6 +33,14 @@ def code_of_measurement(verdict: MeasurementVerdict, scenario: ScenarioResult | 
         return ExitCode.NOT_VALID
     answers = {one.verdict for one in verdict.objectives}
     return _code_of(answers if scenario is None else answers | {scenario.answer})
+
+
+def code_of_compression(derivation: Derivation) -> ExitCode:
+    """0 when something was made that meets every objective; else that of the objectives, or 2 when nothing was made."""
+    if not derivation.made:
+        return ExitCode.USAGE
+    codes = [code_of_objectives(one.assessed.verdicts) for one in derivation.made]
+    return min(codes)
 
 
 def _code_of(answers: set[Answer]) -> ExitCode:

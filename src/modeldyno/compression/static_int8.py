@@ -73,7 +73,7 @@ def compress_static_int8(
         calibration=calibration,
         method=method,
         reduce_range=reduce_range,
-        is_x86="sse2" in cpu_flags,
+        is_x86=is_x86(cpu_flags),
     )
     result = run_child(
         "modeldyno.compression.static_int8_child",
@@ -95,3 +95,8 @@ def compress_static_int8(
         parent_digest=parent.digest,
         signature=parent.signature,
     )
+
+
+def is_x86(cpu_flags: Sequence[str]) -> bool:
+    """Whether it is an x86 processor, by the flags that an environment keeps."""
+    return "sse4_2" in cpu_flags

@@ -16,6 +16,7 @@ _CONVERTERS: dict[ModelFormat, str] = {
     "torch-export": "modeldyno.models.torch_conversion",
     "torchscript": "modeldyno.models.torch_conversion",
     "torch-module": "modeldyno.models.torch_conversion",
+    "transformers": "modeldyno.models.torch_conversion",
 }
 """Format to the module of the child, which takes a `ConversionTask` and gives a `ConversionResult`."""
 

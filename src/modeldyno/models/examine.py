@@ -93,6 +93,12 @@ def _torch(found: Recognised, asked: Asked) -> Model:
     return describe_torch_file(found.main, found.format, asked.task, trust=asked.trust)
 
 
+def _transformers(found: Recognised, asked: Asked) -> Model:
+    from modeldyno.models.transformers_folder import describe_transformer
+
+    return describe_transformer(found.main, asked.task)
+
+
 _DESCRIPTIONS: dict[ModelFormat, Callable[[Recognised, Asked], Model]] = {
     "onnx": _onnx,
     "sklearn": _scikit,
@@ -105,4 +111,5 @@ _DESCRIPTIONS: dict[ModelFormat, Callable[[Recognised, Asked], Model]] = {
     "torch-module": _python,
     "torch-export": _torch,
     "torchscript": _torch,
+    "transformers": _transformers,
 }

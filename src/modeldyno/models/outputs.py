@@ -7,8 +7,11 @@ import numpy as np
 from modeldyno.errors import ToolError
 from modeldyno.records.signature import Signature, TensorSpec
 
-_ELEMENT_TYPES = {"FP32": 1, "INT64": 7, "BYTES": 8}
-"""Open Inference Protocol datatype to onnx.TensorProto.DataType, for what our signatures ask."""
+_ELEMENT_TYPES = {
+    "FP32": 1, "UINT8": 2, "INT8": 3, "UINT16": 4, "INT16": 5, "INT32": 6, "INT64": 7, "BYTES": 8, "BOOL": 9,
+    "FP16": 10, "FP64": 11, "UINT32": 12, "UINT64": 13, "BF16": 16,
+}  # fmt: skip
+"""Open Inference Protocol datatype to onnx.TensorProto.DataType."""
 
 _OPSET_OF_RESHAPE = 13
 """Of the default domain where a graph of ai.onnx.ml operators alone did not import it."""

@@ -27,7 +27,7 @@ _ENDINGS: dict[str, ModelFormat] = {
 }
 _BEGINNINGS: dict[str, bytes] = {".json": b'{"learner"', ".txt": b"tree\n", ".lgb": b"tree\n"}
 """Of files whose ending says little: how such a model begins."""
-_MAIN_FILES: dict[str, ModelFormat] = {"saved_model.pb": "saved-model"}
+_MAIN_FILES: dict[str, ModelFormat] = {"saved_model.pb": "saved-model", "config.json": "transformers"}
 """What a directory must hold to be a model, and of which format; the first that is there decides."""
 
 
@@ -63,6 +63,8 @@ def recognise(path: Path) -> Recognised:
         )
     found = _ENDINGS.get(path.suffix.lower())
     if found is None or not start.startswith(_BEGINNINGS.get(path.suffix.lower(), b"")):
+        if path.name in _MAIN_FILES:
+            return Recognised(_MAIN_FILES[path.name], path)
         raise InputError(
             f"{path} has an unknown format",
             why=f"model files end in {', '.join(_ENDINGS)}{_guess(start)}",

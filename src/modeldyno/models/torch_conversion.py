@@ -1,6 +1,8 @@
 """The child process of `conversion` for PyTorch: torch.onnx, then the signature made the same as the original's."""
 
+import re
 import warnings
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from modeldyno.models.outputs import fit_outputs
 from modeldyno.models.torch_files import load_export, load_script
 from modeldyno.models.torch_module import load_module
 from modeldyno.models.torch_program import example_tensors
+from modeldyno.models.transformers_folder import load_encoder
 from modeldyno.records.files import write_atomically
 from modeldyno.records.signature import Signature
 from modeldyno.torch_library import INSTALL, load_torch
@@ -21,6 +24,8 @@ from modeldyno.torch_library import INSTALL, load_torch
 _ROWS = 3
 """Of the example: an exporter takes one row for a dimension that never varies."""
 _OPSET = 20
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+"""Terminal codes in what the exporters say."""
 
 
 def convert(task: ConversionTask) -> ConversionResult:
@@ -50,29 +55,8 @@ def convert(task: ConversionTask) -> ConversionResult:
 
 def _export(torch: Any, task: ConversionTask, draft: Path) -> str:
     """Write the draft, and say how it was made."""
-    source = Path(task.source)
-    options = {"opset_version": _OPSET, "input_names": [spec.name for spec in task.signature.inputs]}
-    if source.suffix == ".pt2":
-        program = load_export(source, trust=task.trust)
-        attempts = [("by graph", partial(_by_graph, torch, program, (), draft, options))]
-    else:
-        is_file = source.suffix != ".py"
-        model = (
-            load_script(source, "cpu", trust=task.trust)
-            if is_file
-            else load_module(source, task.entry, task.signature, trust=task.trust)
-        )
-        example = tuple(example_tensors(task.signature, _ROWS))
-        varying = _varying(torch, task.signature)
-        by_trace = ("by tracing", partial(_by_trace, torch, model, example, draft, options, task.signature))
-        by_graph = (
-            "by graph",
-            partial(_by_graph, torch, model, example, draft, {**options, "dynamic_shapes": varying}),
-        )
-        # The exporter by graph reads Python, which TorchScript is no more.
-        attempts = [by_trace] if is_file else [by_graph, by_trace]
     first: Exception | None = None
-    for how, attempt in attempts:
+    for how, attempt in _attempts(torch, task, draft).items():
         try:
             attempt()
         except ModuleNotFoundError as problem:
@@ -81,7 +65,31 @@ def _export(torch: Any, task: ConversionTask, draft: Path) -> str:
             first = first or problem
         else:
             return how
-    raise _refusal(source, first)
+    raise _refusal(Path(task.source), first)
+
+
+def _attempts(torch: Any, task: ConversionTask, draft: Path) -> dict[str, Callable[[], None]]:
+    """The ways of exporting that suit the model, the best first."""
+    source = Path(task.source)
+    options = {"opset_version": _OPSET, "input_names": [spec.name for spec in task.signature.inputs]}
+    if source.suffix == ".pt2":
+        program = load_export(source, trust=task.trust)
+        return {"by graph": partial(_by_graph, torch, program, (), draft, options)}
+    example = tuple(example_tensors(task.signature, _ROWS))
+    if source.suffix in (".pt", ".pth"):
+        # The exporter by graph reads Python, which TorchScript is no more.
+        script = load_script(source, "cpu", trust=task.trust)
+        return {"by tracing": partial(_by_trace, torch, script, example, draft, options, task.signature)}
+    if source.suffix == ".json":
+        module = load_encoder(source, task.signature)
+    else:
+        module = load_module(source, task.entry, task.signature, trust=task.trust)
+    module.float()
+    shapes = {"dynamic_shapes": _varying(torch, task.signature)}
+    return {
+        "by graph": partial(_by_graph, torch, module, example, draft, {**options, **shapes}),
+        "by tracing": partial(_by_trace, torch, module, example, draft, options, task.signature),
+    }
 
 
 def _by_graph(torch: Any, model: Any, example: tuple[Any, ...], draft: Path, options: dict[str, Any]) -> None:
@@ -108,10 +116,13 @@ def _varying(torch: Any, signature: Signature) -> tuple[dict[int, Any], ...]:
     )
 
 
-def _refusal(source: Path, problem: Exception | None) -> InputError:
-    lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
+def _refusal(source: Path, problem: BaseException | None) -> InputError:
+    """The exporters say on top which of their steps failed, and what it was in the cause of it."""
+    while problem is not None and problem.__cause__ is not None:
+        problem = problem.__cause__
+    lines = [line.strip() for line in _COLOURS.sub("", str(problem)).splitlines() if line.strip()]
     return InputError(
-        f"{source.name} cannot be converted to ONNX",
+        f"{source.name} cannot be converted to ONNX, opset {_OPSET}",
         why=f"{type(problem).__name__}: {lines[0][:300] if lines else ''}",
         hint="it can still be measured and served as it came",
     )

@@ -28,6 +28,7 @@ from modeldyno.models.python_file import load_python, stated_by
 from modeldyno.models.torch_program import Told, described
 from modeldyno.records.artifact import Model, Task
 from modeldyno.records.signature import Signature
+from modeldyno.torch_library import load_torch
 
 
 def makes_module(found: Any) -> bool:
@@ -39,7 +40,7 @@ def makes_module(found: Any) -> bool:
 
 
 def describe_module(found: Any, path: Path, entry: str, task: Task | None) -> Model:
-    """The record of a module that a Python file makes, which is asked two rows.
+    """The record of a module that a Python file makes, which is tried.
 
     Raises:
         InputError: it cannot be made, has no sound signature, or does not answer as that says.
@@ -64,8 +65,7 @@ def load_module(path: Path, entry: str, signature: Signature, *, trust: bool) ->
 
 
 def _module(found: Any, path: Path, entry: str) -> Any:
-    import torch
-
+    torch = load_torch()
     try:
         module = found if isinstance(found, torch.nn.Module) else found()
     except Exception as problem:

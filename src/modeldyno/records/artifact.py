@@ -9,7 +9,7 @@ from modeldyno.records.signature import Signature
 Task = Literal["classification", "regression", "ranking", "embedding", "sequence", "unknown"]
 ModelFormat = Literal[
     "python", "sklearn", "onnx", "xgboost", "lightgbm", "openvino", "saved-model", "keras",
-    "torch-export", "torchscript", "torch-module",
+    "torch-export", "torchscript", "torch-module", "transformers",
 ]  # fmt: skip
 Precision = Literal["fp64", "fp32", "fp16", "int8", "mixed", "bf16", "int4"]
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from modeldyno.records.anatomy import Anatomy
 from modeldyno.records.artifact import Artifact, Model
 from modeldyno.records.base import Estimate, Record
 from modeldyno.records.bundle import Proof
@@ -84,6 +85,8 @@ class Search(Record, frozen=True, kw_only=True):
     assessed: tuple[Assessed, ...] = ()
     refused: tuple[Refusal, ...] = ()
     points: tuple[SpeedPoint, ...] = ()
+    anatomies: tuple[Anatomy, ...] = ()
+    """Of compressed artifacts that turned out slower than what they were made from: where the time of a call goes."""
     finalists: tuple[Finalist, ...] = ()
     winner: Deployment | None = None
     speedup: SpeedUp | None = None

@@ -103,9 +103,12 @@ def _drop_cells(metric: str, change: QualityChange) -> tuple[str, str]:
     drop = change.drops.get(metric)
     if drop is None:
         return MISSING, ""
-    return metric_text(metric, Estimate(value=0.0)) if _is_rounding(drop) else metric_text(metric, drop), change_word(
-        drop
-    )
+    return drop_text(metric, drop), change_word(drop)
+
+
+def drop_text(metric: str, drop: Estimate) -> str:
+    """By how much a metric is worse; nothing at all where only its rounding differs."""
+    return metric_text(metric, Estimate(value=0.0) if _is_rounding(drop) else drop)
 
 
 def _is_rounding(drop: Estimate) -> bool:

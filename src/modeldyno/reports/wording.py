@@ -17,6 +17,7 @@ LIBRARY_NAMES = {
     "torch-export": "torch.export",
     "torchscript": "TorchScript",
     "torch-module": "PyTorch",
+    "transformers": "Transformers",
 }
 SPLIT_PARTS = (
     ("client wait", "client_wait_ns"),

@@ -1,4 +1,4 @@
-"""PyTorch: programs of torch.export, TorchScript, and modules that a Python file makes."""
+"""PyTorch: programs of torch.export, TorchScript, modules that a Python file makes, text encoders."""
 
 import threading
 from pathlib import Path
@@ -24,7 +24,7 @@ class PyTorchRuntime:
     """
 
     name: RuntimeName = "pytorch"
-    formats = frozenset({"torch-export", "torchscript", "torch-module"})
+    formats = frozenset({"torch-export", "torchscript", "torch-module", "transformers"})
 
     def __init__(self, read: ReadProgram) -> None:
         self._read = read

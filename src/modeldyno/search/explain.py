@@ -10,6 +10,7 @@ from modeldyno.records.deployment import Deployment
 from modeldyno.records.search import Search
 from modeldyno.records.speed import SpeedPoint
 from modeldyno.search.caching import cache_reason, has_cache
+from modeldyno.search.losses import MOST_EXPLAINED, lost_points, why_not_faster
 from modeldyno.units import format_duration, format_fraction, format_number, format_rate
 
 WORTH_SAYING = 1.1
@@ -17,12 +18,12 @@ WORTH_SAYING = 1.1
 
 
 def reasons_for(search: Search, winner: SpeedPoint) -> tuple[str, ...]:
-    """One sentence for each choice that made a measured difference, or that was expected to and did not."""
+    """One sentence for each choice that made a measured difference, or was expected to and did not."""
     sentences = (
         _runtime_reason(search.points, winner),
         _batching_reason(search.points, winner),
         _shape_reason(search, winner),
-        _int8_reason(search, winner),
+        *_loss_reasons(search),
         _cost_reason(search, winner),
         cache_reason(search),
     )
@@ -123,28 +124,26 @@ def _shape_reason(search: Search, winner: SpeedPoint) -> str | None:
     return f"other cores make no difference that can be told: {mine} gives {_times(ratio)} the items/s of {theirs}"
 
 
-def _int8_reason(search: Search, winner: SpeedPoint) -> str | None:
-    winning = next(one.artifact for one in search.assessed if one.artifact.name == winner.deployment.artifact)
-    int8 = next((one.artifact for one in search.assessed if one.artifact.precision == "int8"), None)
-    if int8 is None or winning.precision == "int8":
-        return None
-    other = _find(search.points, int8.name, _shape(winner), winner.batch_rows)
-    if other is None:
-        return None
-    ratio = speed_ratio(other, winner)
-    if ratio.low is not None and ratio.low >= 1:
-        return None
-    size = search.model.parameters
-    small = size is not None and size < 1_000_000
-    vnni = any("vnni" in flag or flag.startswith("amx") for flag in search.environment.cpu_flags)
-    cause = (
-        f"the model has only {format_number(size)} parameters, so there is little arithmetic to save"
-        if small and size is not None
-        else "this processor has no VNNI or AMX instructions"
-        if not vnni
-        else "quantising activations at run time costs what the arithmetic saves"
-    )
-    return f"int8 reaches {_times(ratio)} the items/s of {winning.precision}: {cause}"
+def _loss_reasons(search: Search) -> list[str]:
+    """Of each compressed artifact that is slower than what it was made from, by how much and why."""
+    artifacts = {one.artifact.name: one.artifact for one in search.assessed}
+    cut_open = {one.deployment.artifact: one for one in search.anatomies}
+    sentences = []
+    for mine, theirs in lost_points(search.assessed, search.points)[:MOST_EXPLAINED]:
+        name, ratio = mine.deployment.artifact, speed_ratio(mine, theirs)
+        why = why_not_faster(
+            artifacts[name],
+            ratio.value,
+            parameters=search.model.parameters,
+            cpu_flags=search.environment.cpu_flags,
+            anatomy=cut_open.get(name),
+        )
+        parent = "the model as it came" if theirs.deployment.artifact == "original" else theirs.deployment.artifact
+        with_rows = f"with {_rows(mine.batch_rows)}"
+        sentences.append(
+            f"{name} reaches {_times(ratio)} the items/s of {parent} {with_rows}{f': {why}' if why else ''}"
+        )
+    return sentences
 
 
 def _cost_reason(search: Search, winner: SpeedPoint) -> str | None:

@@ -9,17 +9,26 @@ from modeldyno.records.search import Assessed
 from modeldyno.records.speed import SpeedPoint
 from modeldyno.units import format_fraction, format_number
 
+MOST_EXPLAINED = 4
+"""Of the compressed artifacts that lost a race: each takes a second or two to look into."""
 FEW_PARAMETERS = 1_000_000
 _COMPRESSED = frozenset({"int8", "int4"})
 _QUANTISING = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "FakeQuantize"})
 _SLOW = frozenset({"ConvInteger"})
 """Kinds for which ONNX Runtime has no fast kernel: microsoft/onnxruntime#12854."""
+_WEIGHT_ONLY = "-weights"
+"""How the names of recipes end that leave the computing as it is."""
+_PRUNED = "onnx-pruned"
 _MUCH, _MOST = 0.1, 0.5
 
 
 def is_compressed(artifact: Artifact) -> bool:
-    """Whether its numbers are stored in fewer bits than floats."""
-    return artifact.precision in _COMPRESSED
+    """Whether its numbers are stored in fewer bits than floats, or some of them were dropped."""
+    return artifact.precision in _COMPRESSED or _is_pruned(artifact)
+
+
+def _is_pruned(artifact: Artifact) -> bool:
+    return artifact.name.startswith(_PRUNED)
 
 
 def lost_points(assessed: Sequence[Assessed], points: Sequence[SpeedPoint]) -> list[tuple[SpeedPoint, SpeedPoint]]:
@@ -28,7 +37,8 @@ def lost_points(assessed: Sequence[Assessed], points: Sequence[SpeedPoint]) -> l
     Both are of one thread and one instance and of the same batch, and were measured in turns.
     """
     found = []
-    artifacts = {one.artifact.digest: one.artifact.name for one in assessed}
+    # Several may share a file and differ in how they are opened; they come after the one they were made of.
+    artifacts = {one.artifact.digest: one.artifact.name for one in reversed(assessed)}
     for one in assessed:
         parent = artifacts.get(one.artifact.parent_digest or "")
         if parent is None or not is_compressed(one.artifact):
@@ -54,28 +64,32 @@ def _alone(points: Sequence[SpeedPoint], artifact: str) -> list[SpeedPoint]:
 
 
 def why_not_faster(
-    artifact: Artifact, *, parameters: int | None, cpu_flags: Sequence[str], anatomy: Anatomy | None
+    artifact: Artifact, ratio: float, *, parameters: int | None, cpu_flags: Sequence[str], anatomy: Anatomy | None
 ) -> str:
-    """What is known to keep a compressed artifact from being faster, in words; nothing guessed.
+    """What is known to keep a compressed artifact from being faster, in words; empty where nothing is.
 
     Args:
         artifact: the compressed one.
+        ratio: how many times as fast it is as what it is held against, with calls like those of the anatomy.
         parameters: of the model.
         cpu_flags: of the processor.
         anatomy: of a call of the artifact, where its runtime has a profiler.
     """
     operators = anatomy.operators if anatomy is not None else ()
-    is_weight_only = bool(operators) and _share(operators, lambda one: one.precision == "int8") == 0
+    if _is_pruned(artifact):
+        return "its zeros are multiplied like any other number: no kernel here skips them"
+    is_weight_only = artifact.name.endswith(_WEIGHT_ONLY)
     causes = [
         "" if is_weight_only else _without_instructions(artifact, cpu_flags),
         _quantising(operators),
         _slow_kernels(operators),
+        "" if is_weight_only else _slow_products(operators, ratio),
         "" if is_weight_only else _unquantised(artifact, operators),
         _memory_bound(operators),
         _few_parameters(parameters),
-        _weight_only(artifact) if is_weight_only else "",
+        "only its weights are smaller: it computes in floats as before" if is_weight_only else "",
     ]
-    return "; ".join(cause for cause in causes if cause) or "nothing that was measured says why"
+    return "; ".join(cause for cause in causes if cause)
 
 
 def _share(operators: Sequence[OperatorTime], holds: Callable[[OperatorTime], bool]) -> float:
@@ -102,26 +116,37 @@ def _slow_kernels(operators: Sequence[OperatorTime]) -> str:
     share = _share(operators, lambda one: one.kind in _SLOW)
     if share < _MUCH:
         return ""
-    return f"{format_fraction(share, 0)} is in ConvInteger, for which ONNX Runtime has no fast kernel"
+    part = format_fraction(share, 0)
+    return f"{part} of the operators' time is in ConvInteger, for which ONNX Runtime has no fast kernel"
+
+
+def _slow_products(operators: Sequence[OperatorTime], ratio: float) -> str:
+    """Only where the products of bytes alone take as long as all of what they are held against."""
+    share = _share(operators, lambda one: one.precision == "int8" and one.kind not in _QUANTISING | _SLOW)
+    times = share / ratio
+    if times < 1:
+        return ""
+    return (
+        f"its products of bytes alone take {format_number(times, 2)} times as long as a whole call before: their "
+        "kernels do not suit these shapes"
+    )
 
 
 def _unquantised(artifact: Artifact, operators: Sequence[OperatorTime]) -> str:
     share = _share(operators, lambda one: one.precision != "int8" and one.kind not in _QUANTISING)
     if artifact.precision != "int8" or share < _MOST:
         return ""
-    return f"{format_fraction(share, 0)} is in operators that still compute in floats"
+    return f"{format_fraction(share, 0)} of the operators' time is in those that still compute in floats"
 
 
 def _memory_bound(operators: Sequence[OperatorTime]) -> str:
     share = _share(operators, lambda one: one.bound == "memory" and one.kind not in _QUANTISING)
-    return f"{format_fraction(share, 0)} is in operators that memory limits, not arithmetic" if share >= _MOST else ""
+    if share < _MOST:
+        return ""
+    return f"{format_fraction(share, 0)} of the operators' time is in those that memory limits, not arithmetic"
 
 
 def _few_parameters(parameters: int | None) -> str:
     if parameters is None or parameters >= FEW_PARAMETERS:
         return ""
     return f"the model has only {format_number(parameters)} parameters, so there is little arithmetic to save"
-
-
-def _weight_only(artifact: Artifact) -> str:
-    return "only its weights are smaller: it computes in floats as before" if is_compressed(artifact) else ""

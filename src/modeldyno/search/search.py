@@ -22,10 +22,13 @@ from modeldyno.search.caching import has_cache, is_worth_it, not_started, plain_
 from modeldyno.search.choose import Wishes, best_finalist, quality_gate, shortlist
 from modeldyno.search.explain import advice_for, reasons_for
 from modeldyno.search.ledger import Ledger
+from modeldyno.search.losses import MOST_EXPLAINED, lost_points
 from modeldyno.search.workshop import Workshop
 
 RACE_SHARE = 0.4
 """Of what is left of the budget when the artifacts are made: at least as much remains for proofs over the network."""
+LOOKING_SHARE = 0.05
+"""Of what is left after the race: for looking inside compressed artifacts that lost it."""
 QUALIFYING_SHARE = 0.08
 """Of the budget: the length of a finalist's first proof."""
 SHORTEST_PROOF_NS = 2_000_000_000
@@ -50,6 +53,7 @@ def run_search(
         _make_and_gate(ledger, workshop)
         if ledger.search.assessed:
             _race(ledger, workshop, started_ns)
+            _look_inside(ledger, workshop, started_ns)
             _prove(ledger, workshop, started_ns, progress)
         state = "complete"
     except KeyboardInterrupt:
@@ -83,6 +87,17 @@ def _race(ledger: Ledger, workshop: Workshop, started_ns: int) -> None:
         on_points=lambda points: ledger.note(points=points),
     )
     ledger.note("race", points=points, refused=(*earlier, *left_out))
+
+
+def _look_inside(ledger: Ledger, workshop: Workshop, started_ns: int) -> None:
+    """So that the reasons can say where the time goes of what should have been faster."""
+    now_ns = ledger.clock.now_ns()
+    left_ns = started_ns + ledger.search.budget_ns - now_ns
+    lost = [point for point, _ in lost_points(ledger.search.assessed, ledger.search.points)][:MOST_EXPLAINED]
+    if ledger.has("anatomies") or not lost or left_ns <= 0:
+        return
+    anatomies = workshop.dissect(lost, deadline_ns=now_ns + round(LOOKING_SHARE * left_ns))
+    ledger.note("anatomies", anatomies=anatomies)
 
 
 def _prove(ledger: Ledger, workshop: Workshop, started_ns: int, progress: Progress) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from modeldyno.records.anatomy import Anatomy
 from modeldyno.records.deployment import Deployment
 from modeldyno.records.search import Assessed, Finalist, Refusal
 from modeldyno.records.speed import SpeedPoint
@@ -28,6 +29,10 @@ class Workshop(Protocol):
         on_points: Callable[[tuple[SpeedPoint, ...]], None],
     ) -> tuple[tuple[SpeedPoint, ...], list[Refusal]]:
         """Measure them against each other; `on_points` gets the standings after each round."""
+        ...
+
+    def dissect(self, points: Sequence[SpeedPoint], *, deadline_ns: int) -> tuple[Anatomy, ...]:
+        """Where the time of a call of each of these points goes."""
         ...
 
     def prove(self, point: SpeedPoint, deployment: Deployment, *, duration_ns: int) -> Finalist:

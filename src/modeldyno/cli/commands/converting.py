@@ -1,0 +1,55 @@
+"""`dyno convert`."""
+
+import argparse
+
+from modeldyno.cli.arguments import add_data, add_model, add_task
+from modeldyno.cli.terminal import Terminal
+from modeldyno.cli.typed import typed
+from modeldyno.errors import ExitCode
+from modeldyno.units import parse_duration_ns
+
+DESCRIPTION = """Convert a model to ONNX or to OpenVINO. Its answers are compared with those of the model as it came,
+row by row, its quality too where the data have labels, and both are timed in turns."""
+EXAMPLES = """  dyno convert digits.skops --to onnx --out digits.onnx --data digits.npz
+  dyno convert model.onnx --to openvino --out model.xml"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    add_model(parser)
+    parser.add_argument("--to", required=True, choices=("onnx", "openvino"), help="the format to convert to")
+    parser.add_argument("--out", required=True, metavar="FILE", help="where it goes: .onnx, or .xml with a .bin beside")
+    add_data(parser)
+    add_budget(parser, "10s", "time to measure the speed (10s)")
+    parser.add_argument("--force", action="store_true", help="replace a file that is there")
+    add_task(parser)
+
+
+def add_budget(parser: argparse.ArgumentParser, default: str, help_text: str) -> None:
+    """How long it may take."""
+    parser.add_argument("--budget", type=typed(parse_duration_ns), default=default, metavar="TIME", help=help_text)
+
+
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Call the api and print."""
+    from modeldyno.api.converting import convert
+    from modeldyno.records.files import to_json
+    from modeldyno.reports.terminal.derivation import conversion_text
+
+    found = convert(
+        arguments.model,
+        to=arguments.to,
+        out=arguments.out,
+        data=arguments.data,
+        label=arguments.label,
+        budget_ns=arguments.budget,
+        trust=arguments.trust,
+        force=arguments.force,
+        task=arguments.task,
+        progress=terminal,
+    )
+    if arguments.json:
+        terminal.record(to_json(found))
+    else:
+        terminal.result(conversion_text(found))
+    return ExitCode.OK
