@@ -20,9 +20,9 @@ from conditions import against_bars, conditions, heading, keep, median_of, sprea
 from numpy.typing import NDArray
 from residual_net import Array, patterns, write_residual_net
 
-from modeldyno.api.artifacts import artifact_of, open_artifact
-from modeldyno.api.recipe import Situation
-from modeldyno.api.recipes import make_artifacts
+from modeldyno.api.artifacts.opening import artifact_of, open_artifact
+from modeldyno.api.artifacts.recipe import Situation
+from modeldyno.api.artifacts.recipes import make_artifacts
 from modeldyno.data.files import open_dataset
 from modeldyno.loadgen.watching.stolen_time import ProcessorTime, stolen_fraction
 from modeldyno.machine.environment import capture_environment

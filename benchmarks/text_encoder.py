@@ -22,9 +22,9 @@ from conditions import against_bars, conditions, heading, keep, median_of, sprea
 from image_models import Contender, race, timings
 from numpy.typing import NDArray
 
-from modeldyno.api.artifacts import artifact_of, open_artifact
-from modeldyno.api.recipe import ONNX_FP32, Situation
-from modeldyno.api.recipes import make_artifacts
+from modeldyno.api.artifacts.opening import artifact_of, open_artifact
+from modeldyno.api.artifacts.recipe import ONNX_FP32, Situation
+from modeldyno.api.artifacts.recipes import make_artifacts
 from modeldyno.data.files import open_dataset
 from modeldyno.machine.environment import capture_environment
 from modeldyno.models.examine import examine

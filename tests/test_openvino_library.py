@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modeldyno.api.artifacts import artifact_of
-from modeldyno.api.recipe import Situation
-from modeldyno.api.recipes import make_artifacts
+from modeldyno.api.artifacts.opening import artifact_of
+from modeldyno.api.artifacts.recipe import Situation
+from modeldyno.api.artifacts.recipes import make_artifacts
 from modeldyno.data.synthetic import synthetic_dataset
 from modeldyno.errors import InputError, UsageError
 from modeldyno.models.examine import examine

@@ -10,41 +10,41 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from modeldyno.api.assessment import Beside
     from modeldyno.api.auditing import verify_audit
     from modeldyno.api.checkup import doctor
-    from modeldyno.api.combined_graph import JoinRule
+    from modeldyno.api.combined.graph import JoinRule
     from modeldyno.api.combining import combine
     from modeldyno.api.comparing import compare
     from modeldyno.api.compressing import compress
     from modeldyno.api.conforming import conform, conformance_rules
     from modeldyno.api.converting import convert
-    from modeldyno.api.evaluated import Reach
     from modeldyno.api.evaluation import evaluate
     from modeldyno.api.fusing import fuse
     from modeldyno.api.inspection import inspect
+    from modeldyno.api.judging.assessment import Beside
+    from modeldyno.api.judging.evaluated import Reach
     from modeldyno.api.keys import create_key, list_keys, revoke_key
+    from modeldyno.api.load.questions.ask import Ask
+    from modeldyno.api.load.workloads import Shape
     from modeldyno.api.loading import load
     from modeldyno.api.preparing import prepare
     from modeldyno.api.profiling import profile
-    from modeldyno.api.questions.ask import Ask
     from modeldyno.api.reporting import report
     from modeldyno.api.sealing import seal
     from modeldyno.api.serving import serve
     from modeldyno.api.sizing import capacity
     from modeldyno.api.tuning import tune
-    from modeldyno.api.workloads import Shape
     from modeldyno.loadgen.access import Access
     from modeldyno.quality.asked import Costs
 
 _MODULE_OF = {
     "Access": "loadgen.access",
     "Ask": "api.questions.ask",
-    "Beside": "api.assessment",
+    "Beside": "api.judging.assessment",
     "Costs": "quality.asked",
-    "JoinRule": "api.combined_graph",
-    "Reach": "api.evaluated",
-    "Shape": "api.workloads",
+    "JoinRule": "api.combined.graph",
+    "Reach": "api.judging.evaluated",
+    "Shape": "api.load.workloads",
     "capacity": "api.sizing",
     "combine": "api.combining",
     "compare": "api.comparing",

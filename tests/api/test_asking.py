@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 import modeldyno
-from modeldyno.api.questions.ask import Ask
-from modeldyno.api.questions.table import protocol_of, questions_for
+from modeldyno.api.load.questions.ask import Ask
+from modeldyno.api.load.questions.table import protocol_of, questions_for
 from modeldyno.cli.arguments import add_ask, ask_of
 from modeldyno.cli.main import main
 from modeldyno.errors import InputError, UsageError

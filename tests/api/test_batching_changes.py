@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from modeldyno.api.server_process import ServerProcess
-from modeldyno.api.sessions import without_unproven_padding
+from modeldyno.api.served.server_process import ServerProcess
+from modeldyno.api.served.sessions import without_unproven_padding
 from modeldyno.cli.batching import add_batching, changes_of
 from modeldyno.clock import SystemClock
 from modeldyno.errors import UsageError

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modeldyno.api.server_process import ServerProcess
+from modeldyno.api.served.server_process import ServerProcess
 from modeldyno.api.serving import serve
 from modeldyno.cli.batching import add_batching, changes_of
 from modeldyno.clock import SystemClock

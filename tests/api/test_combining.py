@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 import modeldyno
-from modeldyno.api.pipelines import open_pipeline_session
-from modeldyno.api.server_process import ServerProcess
+from modeldyno.api.served.pipelines import open_pipeline_session
+from modeldyno.api.served.server_process import ServerProcess
 from modeldyno.api.subjects import subject_at
 from modeldyno.cli.main import main
 from modeldyno.clock import SystemClock

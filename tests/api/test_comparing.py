@@ -7,11 +7,11 @@ from tests.reports import samples
 
 from modeldyno.api import turns
 from modeldyno.api.comparing import compare
-from modeldyno.api.questions import v2
-from modeldyno.api.questions.ask import Ask
+from modeldyno.api.load.questions import v2
+from modeldyno.api.load.questions.ask import Ask
+from modeldyno.api.load.turns import BlockPlan, block_order
+from modeldyno.api.load.workloads import Shape
 from modeldyno.api.reporting import COMPARISON, report
-from modeldyno.api.turns import BlockPlan, block_order
-from modeldyno.api.workloads import Shape
 from modeldyno.cli.main import main
 from modeldyno.errors import InputError, OutputError, UsageError
 from modeldyno.loadgen.recorder import finish_run, read_run

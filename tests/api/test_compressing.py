@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from tests.compression.networks import some_rows, write_uneven_onnx
 
+from modeldyno.api.artifacts.recipes import RECIPES
 from modeldyno.api.compressing import RECORD, compress
-from modeldyno.api.recipes import RECIPES
 from modeldyno.cli.main import main
 from modeldyno.errors import DataError, ObjectiveError, OutputError, UsageError
 from modeldyno.records.derivation import Derivation

@@ -49,7 +49,7 @@ def test_a_network_becomes_openvino_with_its_weights_beside_it(tmp_path: Path) -
     assert {"small.xml", "small.bin"} == {path.name for path in (tmp_path / "ir").iterdir()}
     artifact = found.made[0].assessed.artifact
     assert ("small.bin",) == artifact.files
-    from modeldyno.api.artifacts import artifact_of, open_artifact
+    from modeldyno.api.artifacts.opening import artifact_of, open_artifact
     from modeldyno.models.examine import examine
 
     again = examine(tmp_path / "ir" / "small.xml", trust=False)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import modeldyno
-from modeldyno.api.server_process import ServerProcess
+from modeldyno.api.served.server_process import ServerProcess
 from modeldyno.api.subjects import subject_at
 from modeldyno.clock import SystemClock
 from modeldyno.records.data_document import DataDocument

@@ -7,9 +7,9 @@ from tests.reports import profiles
 
 import modeldyno
 from modeldyno.api import profiling
-from modeldyno.api.profiled import profiled_at
+from modeldyno.api.profiled.subject import profiled_at
 from modeldyno.errors import InputError, ToolError, UsageError
-from modeldyno.models.scikit import save_skops
+from modeldyno.models.scikit.estimator import save_skops
 from modeldyno.records.first_call import FirstCall
 from modeldyno.records.speed import Profile
 from modeldyno.testing import models as samples
@@ -25,11 +25,11 @@ SEEN = FirstCall(
 
 @pytest.fixture(autouse=True)
 def _known_peaks_and_no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is measured for real in tests/api/test_peaks.py and test_first_call.py."""
+    """What is measured for real in tests/api/profiled/test_peaks.py and test_first_call.py."""
     monkeypatch.setattr(profiling, "ROUNDS", 3)
-    monkeypatch.setattr("modeldyno.api.anatomy.BLOCKS", 6)
+    monkeypatch.setattr("modeldyno.api.profiled.anatomy.BLOCKS", 6)
     monkeypatch.setattr(profiling, "peaks_of", lambda *_, **__: profiles.PEAKS)
-    monkeypatch.setattr("modeldyno.api.first_call.run_child", lambda *_, **__: SEEN)
+    monkeypatch.setattr("modeldyno.api.profiled.first_call.run_child", lambda *_, **__: SEEN)
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_a_process_that_dies_is_told_and_the_rest_is_kept(dense: Path, monkeypat
     def die(*_: object, **__: object) -> None:
         raise ToolError("opening dense.onnx failed", why="it was killed by SIGKILL")
 
-    monkeypatch.setattr("modeldyno.api.first_call.run_child", die)
+    monkeypatch.setattr("modeldyno.api.profiled.first_call.run_child", die)
     found = modeldyno.profile(dense, **SHORTEST)
     assert "complete" == found.state
     assert any("SIGKILL" in line for line in found.refused)

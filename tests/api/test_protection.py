@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from modeldyno.api.auditing import verify_audit
-from modeldyno.api.server_process import ServerProcess
+from modeldyno.api.served.server_process import ServerProcess
 from modeldyno.clock import SystemClock
 from modeldyno.testing.bundles import write_echo_bundle
 

@@ -9,8 +9,8 @@ import numpy as np
 import psutil
 import pytest
 
-from modeldyno.api.server_process import ServerProcess
-from modeldyno.api.sessions import check_samples
+from modeldyno.api.served.server_process import ServerProcess
+from modeldyno.api.served.sessions import check_samples
 from modeldyno.clock import SystemClock
 from modeldyno.errors import InputError, ToolError
 from modeldyno.records.bundle import Sample, Samples
@@ -92,7 +92,7 @@ def test_a_server_does_not_outlive_a_killed_search(tuned: tuple[Search, Path], t
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from modeldyno.api.server_process import ServerProcess\n"
+        "from modeldyno.api.served.server_process import ServerProcess\n"
         "from modeldyno.clock import SystemClock\n"
         f"arguments = ['serve', {str(tuned[1] / 'wine.bundle')!r}, '--port', '0', '--json']\n"
         f"log = Path({str(tmp_path / 'log')!r})\n"

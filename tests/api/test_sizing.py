@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 import modeldyno
 from modeldyno.api import loading, probing
-from modeldyno.api.questions.ask import Ask
+from modeldyno.api.load.questions.ask import Ask
+from modeldyno.api.load.workloads import Shape
 from modeldyno.api.reporting import CAPACITY, page_of, stored_text
-from modeldyno.api.workloads import Shape
 from modeldyno.errors import ExitCode, ObjectiveError, OutputError, TargetError, UsageError
 from modeldyno.records.capacity import Capacity, CapacitySettings
 from modeldyno.records.files import read_record

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pytest
 
-from modeldyno.api.server_process import ServerProcess
+from modeldyno.api.served.server_process import ServerProcess
 from modeldyno.clock import SystemClock
 from modeldyno.records.signature import Signature, TensorSpec
 from modeldyno.testing.bundles import write_echo_bundle

@@ -9,8 +9,8 @@ import pytest
 from tests.reports import samples
 
 from modeldyno.api import loading, observing
-from modeldyno.api.observing import Counting, ServerProcesses, counting_of, watch_server
-from modeldyno.api.workloads import Shape, workload_of
+from modeldyno.api.load.observing import Counting, ServerProcesses, counting_of, watch_server
+from modeldyno.api.load.workloads import Shape, workload_of
 from modeldyno.clock import SystemClock
 from modeldyno.loadgen.access import Access
 from modeldyno.loadgen.watching.observation_file import read_gpus

@@ -24,7 +24,7 @@ from tritonclient.utils import InferenceServerException
 import modeldyno
 from modeldyno.api.auditing import verify_audit
 from modeldyno.api.keys import create_key
-from modeldyno.api.server_process import ServerProcess
+from modeldyno.api.served.server_process import ServerProcess
 from modeldyno.clock import SystemClock
 from modeldyno.errors import InputError, UsageError
 from modeldyno.policies.restarting import STALE_BEATS
@@ -471,7 +471,7 @@ def test_a_process_that_takes_no_signal_does_not_outlive_its_parent_either() -> 
     child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"
     script = (
         "import subprocess, sys\n"
-        "from modeldyno.api.server_process import dying_with_us\n"
+        "from modeldyno.api.served.server_process import dying_with_us\n"
         f"command = [*dying_with_us('KILL'), sys.executable, '-c', {child!r}]\n"
         "one = subprocess.Popen(command, stdout=subprocess.PIPE)\n"
         "one.stdout.readline()\n"

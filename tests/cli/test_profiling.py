@@ -15,7 +15,7 @@ SHORTEST = ("--batch", "1", "--threads", "1", "--instances", "1", "--budget", "1
 @pytest.fixture
 def dense(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(profiling, "peaks_of", lambda *_, **__: profiles.PEAKS)
-    monkeypatch.setattr("modeldyno.api.first_call.run_child", lambda *_, **__: SEEN)
+    monkeypatch.setattr("modeldyno.api.profiled.first_call.run_child", lambda *_, **__: SEEN)
     return write_dense_onnx(tmp_path / "dense.onnx", width=32, layers=2)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from tests.compression.networks import some_rows, write_convolution_onnx, write_uneven_onnx
 
-from modeldyno.api.artifacts import artifact_of
+from modeldyno.api.artifacts.opening import artifact_of
 from modeldyno.children import ChildLimits
 from modeldyno.compression.narrow_weights import Bits, narrow_weights
 from modeldyno.compression.narrow_weights_child import GROUP, packed_weights

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modeldyno.api.artifacts import artifact_of
+from modeldyno.api.artifacts.opening import artifact_of
 from modeldyno.children import ChildLimits
 from modeldyno.compression.calibration import Calibration, write_calibration
 from modeldyno.compression.openvino_int8 import quantise_int8, restore_layers
@@ -14,7 +14,7 @@ from modeldyno.compression.weight_only import compress_weights
 from modeldyno.data.files import open_dataset
 from modeldyno.errors import InputError, ToolError, UsageError
 from modeldyno.models.examine import examine
-from modeldyno.models.openvino_conversion import convert_to_openvino
+from modeldyno.models.openvino.conversion import convert_to_openvino
 from modeldyno.openvino_library import read_network
 from modeldyno.records.artifact import Artifact
 from modeldyno.records.deployment import SessionSettings

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from tests.compression.networks import write_uneven_onnx
 
-from modeldyno.api.artifacts import artifact_of
+from modeldyno.api.artifacts.opening import artifact_of
 from modeldyno.children import ChildLimits
 from modeldyno.compression.pruning import prune
 from modeldyno.compression.pruning_child import pruned

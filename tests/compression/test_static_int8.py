@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from modeldyno.api.candidates import Maker
-from modeldyno.api.onnx_recipes import ONNX_RECIPES
+from modeldyno.api.artifacts.onnx_recipes import ONNX_RECIPES
+from modeldyno.api.workshop.candidates import Maker
 from modeldyno.children import ChildLimits
 from modeldyno.compression.calibration import write_calibration
 from modeldyno.compression.static_int8 import compress_static_int8, is_x86
@@ -82,7 +82,7 @@ def write_depthwise(path: Path, *, loud: float) -> Path:
 
 @pytest.fixture(autouse=True)
 def _only_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modeldyno.api.recipes.RECIPES", ONNX_RECIPES)
+    monkeypatch.setattr("modeldyno.api.artifacts.recipes.RECIPES", ONNX_RECIPES)
 
 
 def maker_of(path: Path, folder: Path) -> Maker:

@@ -18,7 +18,7 @@ def test_the_same_holds_behind_tls() -> None:
 
     import trustme
 
-    from modeldyno.api.questions.ask import Ask
+    from modeldyno.api.load.questions.ask import Ask
     from modeldyno.loadgen.access import Access
 
     authority = trustme.CA()

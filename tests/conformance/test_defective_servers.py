@@ -7,7 +7,7 @@ from tests.conformance.defects import ACCEPTS, DEFECTS, FAULTS, OTHER_SHAPE
 from tests.conformance.fake_http import Defect, Reply, Request, fake_server
 
 from modeldyno.api.conforming import conform
-from modeldyno.api.questions.ask import Ask
+from modeldyno.api.load.questions.ask import Ask
 from modeldyno.conformance.rules import ALL_RULES
 from modeldyno.records.conformance import Conformance
 

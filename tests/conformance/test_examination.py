@@ -8,7 +8,7 @@ import pytest
 from tests.conformance.fake_http import Defect, Reply, Request, fake_server
 
 from modeldyno.api.conforming import conform
-from modeldyno.api.questions.ask import Ask
+from modeldyno.api.load.questions.ask import Ask
 from modeldyno.conformance.endings import BrokenRuleError, NoAnswerError, NotOfferedError, SkippedError
 from modeldyno.conformance.examination import examine
 from modeldyno.conformance.http_wire import HttpWire

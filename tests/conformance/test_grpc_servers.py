@@ -9,7 +9,7 @@ from tests.conformance.fake_http import fake_server
 from tests.conformance.fake_model import RefusedError
 
 from modeldyno.api.conforming import conform
-from modeldyno.api.questions.ask import Ask
+from modeldyno.api.load.questions.ask import Ask
 from modeldyno.conformance.rules import ALL_RULES
 from modeldyno.records.conformance import Conformance
 from modeldyno.wire.v2_messages import message_class

@@ -4,12 +4,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from modeldyno.api.combined_graph import JoinRule
+from modeldyno.api.combined.graph import JoinRule
 from modeldyno.api.combining import combine
-from modeldyno.api.opened import Terms
-from modeldyno.api.pipelines import open_pipeline_session, open_served_pipeline
-from modeldyno.api.repository import open_served
 from modeldyno.api.sealing import seal
+from modeldyno.api.served.opened import Terms
+from modeldyno.api.served.pipelines import open_pipeline_session, open_served_pipeline
+from modeldyno.api.served.repository import open_served
 from modeldyno.deployment.bundle import MANIFEST, PIPELINE, SAMPLES
 from modeldyno.deployment.pipeline_bundle import member_directory, open_pipeline
 from modeldyno.deployment.signing import vouch_of

@@ -81,7 +81,7 @@ def test_what_is_decrypted_is_in_memory_only(sealed: Path, author: Path, plain: 
 
 
 def test_a_model_from_memory_answers(sealed: Path, author: Path) -> None:
-    from modeldyno.api.sessions import open_sessions
+    from modeldyno.api.served.sessions import open_sessions
 
     bundle = open_sealed(sealed, author)
     with Contents(sealed, bundle, key=KEY) as contents:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.api.questions.servers import Loaded, load
+from tests.api.load.questions.servers import Loaded, load
 from tests.engines.conftest import Engine
 
 from modeldyno.loadgen.recorder import read_run, read_tokens

@@ -15,10 +15,10 @@ from tests.formats import whole_way
 import modeldyno
 from modeldyno.clock import SystemClock
 from modeldyno.errors import InputError, UsageError
+from modeldyno.models.boosters.lightgbm_file import load_lightgbm
+from modeldyno.models.boosters.xgboost_file import load_xgboost
 from modeldyno.models.conversion import convert_to_onnx
 from modeldyno.models.examine import examine
-from modeldyno.models.lightgbm_file import load_lightgbm
-from modeldyno.models.xgboost_file import load_xgboost
 from modeldyno.protocols import Runtime
 from modeldyno.records.deployment import SessionSettings
 from modeldyno.runtimes.boosters import LightgbmRuntime, XgboostRuntime
@@ -203,7 +203,7 @@ def test_without_the_library_the_command_that_installs_it_is_named(
         "regression" if module == "lightgbm" else "reg:squarederror", tmp_path / name
     )
     monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.setattr("modeldyno.models.boosters.find_spec", lambda _: None)
+    monkeypatch.setattr("modeldyno.models.boosters.booster.find_spec", lambda _: None)
     with pytest.raises(UsageError, match="is not installed") as caught:
         examine(tmp_path / name, trust=False)
     assert "pip install 'modeldyno[trees]'" == caught.value.hint

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from tests.formats import whole_way
 
 import modeldyno
-from modeldyno.api.sessions import open_sessions
+from modeldyno.api.served.sessions import open_sessions
 from modeldyno.deployment.bundle import open_bundle
 from modeldyno.deployment.contents import Contents
 from modeldyno.errors import InputError

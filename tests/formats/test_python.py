@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tests.formats import whole_way
 
 import modeldyno
-from modeldyno.api.choices import runtime_named
+from modeldyno.api.artifacts.choices import runtime_named
 from modeldyno.errors import InputError, ToolError, TrustError, UsageError
 from modeldyno.models.examine import examine
 from modeldyno.protocols import Runtime

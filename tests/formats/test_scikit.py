@@ -20,7 +20,7 @@ from tests.formats import whole_way
 
 from modeldyno.errors import ToolError
 from modeldyno.models.examine import examine
-from modeldyno.models.scikit import scikit_signature
+from modeldyno.models.scikit.estimator import scikit_signature
 from modeldyno.records.deployment import SessionSettings
 from modeldyno.runtimes.scikit import ScikitRuntime
 from modeldyno.testing import runtime_kit

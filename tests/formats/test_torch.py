@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from tests.formats import whole_way
 
 import modeldyno
-from modeldyno.api.artifacts import artifact_of, open_artifact
-from modeldyno.api.choices import runtime_named
+from modeldyno.api.artifacts.choices import runtime_named
+from modeldyno.api.artifacts.opening import artifact_of, open_artifact
 from modeldyno.clock import SystemClock
 from modeldyno.errors import InputError, ToolError, TrustError, UsageError
 from modeldyno.models.conversion import convert_to_onnx

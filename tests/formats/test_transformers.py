@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tests.formats import whole_way
 
 import modeldyno
-from modeldyno.api.artifacts import artifact_of, open_artifact
+from modeldyno.api.artifacts.opening import artifact_of, open_artifact
 from modeldyno.data.files import open_dataset
 from modeldyno.models.examine import examine
 from modeldyno.records.deployment import SessionSettings

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import modeldyno
-from modeldyno.api.server_process import ServerProcess
+from modeldyno.api.served.server_process import ServerProcess
 from modeldyno.clock import SystemClock
 from modeldyno.records.search import Search
 from modeldyno.records.signature import DATATYPES

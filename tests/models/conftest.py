@@ -6,7 +6,7 @@ import pytest
 
 from modeldyno.models.conversion import ConversionTask
 from modeldyno.models.examine import examine
-from modeldyno.models.scikit import save_skops
+from modeldyno.models.scikit.estimator import save_skops
 from modeldyno.records.artifact import Model
 from modeldyno.testing import models as samples
 
@@ -20,7 +20,7 @@ def convert(tmp_path_factory: pytest.TempPathFactory) -> Convert:
     done: dict[str, tuple[Model, Path]] = {}
 
     def convert_once(estimator: Any, name: str) -> tuple[Model, Path]:
-        from modeldyno.models.scikit_conversion import convert as convert_here
+        from modeldyno.models.scikit.conversion import convert as convert_here
 
         if name not in done:
             source, destination = folder / f"{name}.skops", folder / f"{name}.onnx"

@@ -13,7 +13,7 @@ from sklearn.svm import SVC
 from modeldyno.errors import InputError, ToolError, UsageError
 from modeldyno.models.conversion import convert_to_onnx
 from modeldyno.models.examine import examine
-from modeldyno.models.scikit import save_skops
+from modeldyno.models.scikit.estimator import save_skops
 from modeldyno.testing import models as samples
 
 from .conftest import Convert
@@ -65,7 +65,7 @@ class Unheard(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
 def test_a_model_without_a_converter_is_refused_in_words(tmp_path: Path) -> None:
     from modeldyno.models.conversion import ConversionTask
-    from modeldyno.models.scikit_conversion import convert
+    from modeldyno.models.scikit.conversion import convert
 
     path = tmp_path / "unheard.skops"
     skops.io.dump(Unheard(), path)
@@ -119,7 +119,7 @@ def test_an_inner_tensor_with_the_name_of_an_output_is_moved_aside(convert: Conv
 
 def test_fewer_outputs_than_asked_for_are_an_error(tmp_path: Path) -> None:
     from modeldyno.models.conversion import ConversionTask
-    from modeldyno.models.scikit_conversion import convert
+    from modeldyno.models.scikit.conversion import convert
 
     path = tmp_path / "line.skops"
     save_skops(LinearRegression().fit(np.eye(3), np.arange(3.0)), path)

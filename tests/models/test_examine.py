@@ -6,7 +6,7 @@ from onnx import TensorProto
 
 from modeldyno.errors import InputError, TrustError
 from modeldyno.models.examine import examine
-from modeldyno.models.scikit import save_skops
+from modeldyno.models.scikit.estimator import save_skops
 from modeldyno.testing import models as samples
 
 

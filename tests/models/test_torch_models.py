@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from modeldyno.api.choices import runtime_named
+from modeldyno.api.artifacts.choices import runtime_named
 from modeldyno.errors import InputError, UsageError
 from modeldyno.models.examine import examine
-from modeldyno.models.transformers_folder import load_encoder
+from modeldyno.models.torch.transformers_folder import load_encoder
 from modeldyno.records.artifact import Model
 from modeldyno.records.deployment import SessionSettings
 from modeldyno.records.signature import Signature, TensorSpec

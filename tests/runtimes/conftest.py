@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from modeldyno.models.conversion import ConversionTask
-from modeldyno.models.scikit import save_skops, scikit_signature
+from modeldyno.models.scikit.estimator import save_skops, scikit_signature
 from modeldyno.records.signature import Signature
 from modeldyno.testing import models as samples
 
@@ -27,7 +27,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Saved]:
     done: dict[str, Saved] = {}
 
     def save(kind: str) -> Saved:
-        from modeldyno.models.scikit_conversion import convert
+        from modeldyno.models.scikit.conversion import convert
 
         if kind not in done:
             skops, onnx = folder / f"{kind}.skops", folder / f"{kind}.onnx"

@@ -10,8 +10,8 @@ from onnx import TensorProto, helper
 from modeldyno.compression.dynamic_int8 import QuantisationTask
 from modeldyno.compression.dynamic_int8_child import quantise
 from modeldyno.errors import InputError, ToolError
-from modeldyno.models.graph_costs import graph_cost
-from modeldyno.models.operator_costs import operator_cost
+from modeldyno.models.onnx.graph_costs import graph_cost
+from modeldyno.models.onnx.operator_costs import operator_cost
 from modeldyno.records.anatomy import Tensor, Trace
 from modeldyno.records.deployment import SessionSettings
 from modeldyno.runtimes.onnx_profile import OnnxProfile, read_profile

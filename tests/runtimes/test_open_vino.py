@@ -9,12 +9,12 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from modeldyno.api.artifacts import artifact_of
+from modeldyno.api.artifacts.opening import artifact_of
 from modeldyno.children import ChildLimits
 from modeldyno.clock import SystemClock
 from modeldyno.errors import InputError, ToolError, UsageError
 from modeldyno.models.examine import examine
-from modeldyno.models.openvino_conversion import convert_to_openvino
+from modeldyno.models.openvino.conversion import convert_to_openvino
 from modeldyno.records.deployment import SessionSettings
 from modeldyno.runtimes.onnx_runtime import OnnxRuntime
 from modeldyno.runtimes.open_vino import OpenVinoRuntime, OpenVinoSession

@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from modeldyno.errors import InputError, ToolError
-from modeldyno.models.operator_costs import operator_cost
+from modeldyno.models.onnx.operator_costs import operator_cost
 from modeldyno.records.anatomy import Trace
 from modeldyno.records.deployment import SessionSettings
 from modeldyno.runtimes.openvino_profile import OpenVinoProfile

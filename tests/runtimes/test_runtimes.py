@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from modeldyno.clock import SystemClock
-from modeldyno.models.scikit import load_scikit
+from modeldyno.models.scikit.estimator import load_scikit
 from modeldyno.protocols import Runtime, Tensors
 from modeldyno.records.deployment import SessionSettings
 from modeldyno.records.signature import Signature, TensorSpec

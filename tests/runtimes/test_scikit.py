@@ -18,7 +18,7 @@ from sklearn.preprocessing import FunctionTransformer
 from threadpoolctl import ThreadpoolController
 
 from modeldyno.errors import InputError, ToolError
-from modeldyno.models.scikit import scikit_signature
+from modeldyno.models.scikit.estimator import scikit_signature
 from modeldyno.records.deployment import SessionSettings
 from modeldyno.runtimes.scikit import ScikitRuntime, ScikitSession, _predicts_most_probable
 from modeldyno.runtimes.thread_limit import ThreadLimit

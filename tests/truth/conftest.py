@@ -6,8 +6,8 @@ import pytest
 from tests.truth.accounts import TwoAccounts
 
 import modeldyno
-from modeldyno.api.questions.ask import Ask
-from modeldyno.api.workloads import Shape
+from modeldyno.api.load.questions.ask import Ask
+from modeldyno.api.load.workloads import Shape
 from modeldyno.loadgen.recorder import read_run
 from modeldyno.testing.known_servers import Behaviour, known_server
 

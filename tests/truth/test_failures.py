@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modeldyno.api.questions.ask import Ask
-from modeldyno.api.questions.check import Check
+from modeldyno.api.load.questions.ask import Ask
+from modeldyno.api.load.questions.check import Check
 from modeldyno.records.requests import Outcome
 from modeldyno.testing.known_servers import Behaviour
 from modeldyno.testing.truth import Fate

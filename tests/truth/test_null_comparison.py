@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from modeldyno.api.comparing import compare
-from modeldyno.api.questions.ask import Ask
-from modeldyno.api.turns import BlockPlan
-from modeldyno.api.workloads import Shape
+from modeldyno.api.load.questions.ask import Ask
+from modeldyno.api.load.turns import BlockPlan
+from modeldyno.api.load.workloads import Shape
 from modeldyno.records.comparison import Comparison
 from modeldyno.stats.comparison import Terms
 from modeldyno.testing.known_servers import Behaviour, known_server

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import modeldyno
-from modeldyno.api.questions.ask import Ask
-from modeldyno.api.questions.prompts import Prompts
-from modeldyno.api.workloads import Shape
+from modeldyno.api.load.questions.ask import Ask
+from modeldyno.api.load.questions.prompts import Prompts
+from modeldyno.api.load.workloads import Shape
 from modeldyno.loadgen.recorder import read_run, read_tokens
 from modeldyno.records.prompting import parse_lengths
 from modeldyno.records.requests import Outcome

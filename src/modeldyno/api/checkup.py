@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from modeldyno import __version__
-from modeldyno.api.lateness import measure_lateness
-from modeldyno.api.peaks import peaks_of
-from modeldyno.api.questions.ask import Ask
-from modeldyno.api.questions.table import questions_for
-from modeldyno.api.server_process import ServerProcess
-from modeldyno.api.workloads import Shape, workload_of
+from modeldyno.api.load.lateness import measure_lateness
+from modeldyno.api.load.questions.ask import Ask
+from modeldyno.api.load.questions.table import questions_for
+from modeldyno.api.load.workloads import Shape, workload_of
+from modeldyno.api.profiled.peaks import peaks_of
+from modeldyno.api.served.server_process import ServerProcess
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.errors import ToolError
 from modeldyno.loadgen.driver import LoadResult, run_load

@@ -8,16 +8,16 @@ from pathlib import Path
 import msgspec
 
 from modeldyno import __version__
-from modeldyno.api.answers import resolved_task
-from modeldyno.api.cascade_choice import Judge
-from modeldyno.api.combined_graph import JoinRule, Kind, build_graph, check_rule, task_of
-from modeldyno.api.combined_quality import measured, measured_cascade
+from modeldyno.api.combined.cascade_choice import Judge
+from modeldyno.api.combined.graph import JoinRule, Kind, build_graph, check_rule, task_of
+from modeldyno.api.combined.part_answers import Answering
+from modeldyno.api.combined.parts import Part, parts_at
+from modeldyno.api.combined.quality import measured, measured_cascade
+from modeldyno.api.combined.samples import rows_for, samples_for
+from modeldyno.api.combined.threshold_check import check_thresholds
 from modeldyno.api.evaluation import quality_objectives
-from modeldyno.api.part_answers import Answering
-from modeldyno.api.pipeline_parts import Part, parts_at
-from modeldyno.api.pipeline_samples import rows_for, samples_for
-from modeldyno.api.pipelines import open_member
-from modeldyno.api.threshold_check import check_thresholds
+from modeldyno.api.judging.answers import resolved_task
+from modeldyno.api.served.pipelines import open_member
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.data.files import open_dataset
 from modeldyno.deployment.bundle import refuse_existing

@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 
 from modeldyno import __version__
+from modeldyno.api.load.targets import is_bundle, is_url, running_target
+from modeldyno.api.load.turns import BlockPlan, Part, load_in_turns
 from modeldyno.api.reporting import COMPARISON, RUN
-from modeldyno.api.targets import is_bundle, is_url, running_target
-from modeldyno.api.turns import BlockPlan, Part, load_in_turns
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.errors import InputError, OutputError, UsageError
 from modeldyno.loadgen.recorder import read_run

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
-from modeldyno.api.candidates import Maker
-from modeldyno.api.derivation import Comparison, rows_for
+from modeldyno.api.artifacts.derivation import Comparison, rows_for
+from modeldyno.api.artifacts.recipes import recipes_for
 from modeldyno.api.evaluation import quality_objectives
-from modeldyno.api.recipes import recipes_for
+from modeldyno.api.workshop.candidates import Maker
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.errors import OutputError
 from modeldyno.models.examine import examine

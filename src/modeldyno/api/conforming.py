@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from modeldyno import __version__
-from modeldyno.api.questions.ask import Ask
+from modeldyno.api.load.questions.ask import Ask
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.conformance.examination import examine
 from modeldyno.conformance.grpc_wire import GrpcWire

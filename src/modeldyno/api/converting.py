@@ -7,11 +7,11 @@ from typing import Literal
 
 import msgspec
 
-from modeldyno.api.candidates import Maker
-from modeldyno.api.derivation import Comparison, rows_for
-from modeldyno.api.openvino_recipes import OPENVINO_FP32
-from modeldyno.api.recipe import ONNX_FP32
-from modeldyno.api.recipes import recipes_for
+from modeldyno.api.artifacts.derivation import Comparison, rows_for
+from modeldyno.api.artifacts.openvino_recipes import OPENVINO_FP32
+from modeldyno.api.artifacts.recipe import ONNX_FP32
+from modeldyno.api.artifacts.recipes import recipes_for
+from modeldyno.api.workshop.candidates import Maker
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.errors import InputError, OutputError, UsageError
 from modeldyno.models.examine import examine

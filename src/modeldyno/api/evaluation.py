@@ -5,8 +5,8 @@ from os import PathLike
 from pathlib import Path
 
 from modeldyno import __version__
-from modeldyno.api.answers import resolved_task
-from modeldyno.api.assessment import (
+from modeldyno.api.judging.answers import resolved_task
+from modeldyno.api.judging.assessment import (
     Assessment,
     Beside,
     Way,
@@ -16,9 +16,9 @@ from modeldyno.api.assessment import (
     rechecked,
     rows_of,
 )
-from modeldyno.api.changed_rows import Changes, changed
-from modeldyno.api.evaluated import Reach, subject_of
-from modeldyno.api.rechecking import is_plain_bundle
+from modeldyno.api.judging.changed_rows import Changes, changed
+from modeldyno.api.judging.evaluated import Reach, subject_of
+from modeldyno.api.judging.rechecking import is_plain_bundle
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.data.files import open_dataset
 from modeldyno.errors import DataError, ObjectiveError

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from modeldyno import __version__
-from modeldyno.api.choices import runtime_named
-from modeldyno.api.pipeline_parts import parts_at
+from modeldyno.api.artifacts.choices import runtime_named
+from modeldyno.api.combined.parts import parts_at
 from modeldyno.bench.ways import Turns, take_turns
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.data.files import open_dataset
 from modeldyno.data.synthetic import synthetic_dataset
 from modeldyno.errors import OutputError, ToolError, UsageError
 from modeldyno.machine.environment import capture_environment
-from modeldyno.models.fusion import fuse_onnx
-from modeldyno.models.onnx_graph import onnx_signature, read_onnx
+from modeldyno.models.onnx.fusion import fuse_onnx
+from modeldyno.models.onnx.graph import onnx_signature, read_onnx
 from modeldyno.processing.graph import plan_pipeline
 from modeldyno.processing.session import PipelineSession
 from modeldyno.protocols import Dataset, Session, Tensors

@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 
 from modeldyno import __version__
-from modeldyno.api.low_load import measure_low_load
-from modeldyno.api.observing import (
+from modeldyno.api.load.low_load import measure_low_load
+from modeldyno.api.load.observing import (
     Beside,
     Sight,
     counting_of,
@@ -21,11 +21,11 @@ from modeldyno.api.observing import (
     server_processes,
     watch_server,
 )
-from modeldyno.api.questions.ask import MOST_DISTINCT, Ask
-from modeldyno.api.questions.table import questions_for
-from modeldyno.api.scenarios import check_samples, judged_scenario, scenario_load, unjudged
-from modeldyno.api.token_objectives import check_token_objectives
-from modeldyno.api.workloads import Shape, distinct_of, replay_of, sizes_of, workload_of
+from modeldyno.api.load.questions.ask import MOST_DISTINCT, Ask
+from modeldyno.api.load.questions.table import questions_for
+from modeldyno.api.load.scenarios import check_samples, judged_scenario, scenario_load, unjudged
+from modeldyno.api.load.token_objectives import check_token_objectives
+from modeldyno.api.load.workloads import Shape, distinct_of, replay_of, sizes_of, workload_of
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.errors import ObjectiveError, OutputError, UsageError
 from modeldyno.loadgen.driver import LoadResult, run_load

@@ -11,12 +11,12 @@ import numpy as np
 from msgspec.structs import replace
 
 from modeldyno import __version__
-from modeldyno.api.anatomy import PROFILED, dissect
-from modeldyno.api.choices import runtime_named
-from modeldyno.api.first_call import FirstCallTerms, first_calls
-from modeldyno.api.lanes import batch_of, open_lanes
-from modeldyno.api.peaks import peaks_of
-from modeldyno.api.profiled import Profiled, profiled_at
+from modeldyno.api.artifacts.choices import runtime_named
+from modeldyno.api.profiled.anatomy import PROFILED, dissect
+from modeldyno.api.profiled.first_call import FirstCallTerms, first_calls
+from modeldyno.api.profiled.peaks import peaks_of
+from modeldyno.api.profiled.subject import Profiled, profiled_at
+from modeldyno.api.workshop.lanes import batch_of, open_lanes
 from modeldyno.bench.lanes import Lanes
 from modeldyno.bench.race import Entrant, RaceRules, run_race
 from modeldyno.bench.standings import standings

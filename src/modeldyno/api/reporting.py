@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from modeldyno.api.proof import proof_directory
-from modeldyno.api.scenarios import judged_scenario
+from modeldyno.api.load.scenarios import judged_scenario
+from modeldyno.api.workshop.proof import proof_directory
 from modeldyno.errors import InputError
 from modeldyno.loadgen.recorder import read_run, read_tokens
 from modeldyno.loadgen.watching.observation_file import read_gpus, read_observations

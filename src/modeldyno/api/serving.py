@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 
-from modeldyno.api.opened import Terms
-from modeldyno.api.repository import Repository
+from modeldyno.api.served.opened import Terms
+from modeldyno.api.served.repository import Repository
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.deployment.signing import vouch_of
 from modeldyno.errors import UsageError
@@ -85,7 +85,7 @@ def serve(  # noqa: PLR0913 - each is a matter of its own, and all but the first
         )
     settings, protection = settings or ServerSettings(), protection or ProtectionSettings()
     if settings.workers != 1:
-        from modeldyno.api.worker_crew import Offer, serve_with_workers  # what one process can do without
+        from modeldyno.api.served.worker_crew import Offer, serve_with_workers  # what one process can do without
 
         offer = Offer(
             bundles=tuple(str(one) for one in bundles),

@@ -13,14 +13,14 @@ import msgspec
 from msgspec.structs import replace
 
 from modeldyno import __version__
+from modeldyno.api.load.probing import Prober, StageProgress, forget_probes
+from modeldyno.api.load.questions.ask import Ask, Prepared
+from modeldyno.api.load.questions.table import questions_for
+from modeldyno.api.load.token_objectives import check_token_objectives
+from modeldyno.api.load.workloads import Shape, sizes_of, workload_of
 from modeldyno.api.loading import speed_objectives
-from modeldyno.api.probing import Prober, StageProgress, forget_probes
-from modeldyno.api.questions.ask import Ask, Prepared
-from modeldyno.api.questions.table import questions_for
 from modeldyno.api.reporting import CAPACITY, page_place
-from modeldyno.api.server_process import ServerProcess
-from modeldyno.api.token_objectives import check_token_objectives
-from modeldyno.api.workloads import Shape, sizes_of, workload_of
+from modeldyno.api.served.server_process import ServerProcess
 from modeldyno.bench.capacity import Rules, SearchEnd, next_plan, search_capacity
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.deployment.bundle import MANIFEST, open_bundle

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from modeldyno.api.artifacts import artifact_of, open_artifact
+from modeldyno.api.artifacts.opening import artifact_of, open_artifact
 from modeldyno.deployment.bundle import MANIFEST, PIPELINE, open_bundle
 from modeldyno.models.examine import examine
 from modeldyno.protocols import Session
@@ -31,7 +31,7 @@ def subject_at(path: Path, *, trust: bool, task: Task | None) -> Subject:
         TrustError: loading would run code, and `trust` is False.
     """
     if (path / PIPELINE).is_file():
-        from modeldyno.api.pipelines import open_pipeline_session
+        from modeldyno.api.served.pipelines import open_pipeline_session
         from modeldyno.deployment.pipeline_bundle import open_pipeline
 
         pipeline = open_pipeline(path)

@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 
 from modeldyno import __version__
-from modeldyno.api.answers import resolved_task
-from modeldyno.api.candidates import Maker
-from modeldyno.api.packing import pack
-from modeldyno.api.repetition import Traffic, traffic_of
+from modeldyno.api.judging.answers import resolved_task
+from modeldyno.api.load.token_objectives import refuse_token_objectives
+from modeldyno.api.load.workloads import check_repeats
 from modeldyno.api.reporting import SEARCH, page_of
-from modeldyno.api.token_objectives import refuse_token_objectives
-from modeldyno.api.workloads import check_repeats
-from modeldyno.api.workshop import RealWorkshop
+from modeldyno.api.workshop.candidates import Maker
+from modeldyno.api.workshop.packing import pack
+from modeldyno.api.workshop.repetition import Traffic, traffic_of
+from modeldyno.api.workshop.workshop import RealWorkshop
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.data.files import open_dataset
 from modeldyno.data.synthetic import synthetic_dataset

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from modeldyno.api.questions.template_share import parse_template_share
+from modeldyno.api.load.questions.template_share import parse_template_share
 from modeldyno.cli.prompts import add_prompts, prompts_of
 from modeldyno.cli.typed import typed
 from modeldyno.data.lengths import parse_length_mix
@@ -13,8 +13,8 @@ from modeldyno.errors import InputError, UsageError
 from modeldyno.records.workload import ProtocolName
 
 if TYPE_CHECKING:
-    from modeldyno.api.questions.ask import Ask
-    from modeldyno.api.questions.check import Check
+    from modeldyno.api.load.questions.ask import Ask
+    from modeldyno.api.load.questions.check import Check
     from modeldyno.loadgen.access import Access
 
 BEARER_VARIABLE = "DYNO_BEARER"
@@ -118,7 +118,7 @@ def add_access(parser: argparse.ArgumentParser) -> None:
 
 def ask_of(arguments: argparse.Namespace) -> "Ask":
     """What `add_ask` declared."""
-    from modeldyno.api.questions.ask import Ask
+    from modeldyno.api.load.questions.ask import Ask
 
     return Ask(
         protocol=arguments.protocol,
@@ -137,7 +137,7 @@ def ask_of(arguments: argparse.Namespace) -> "Ask":
 
 
 def _check_of(arguments: argparse.Namespace) -> "Check | None":
-    from modeldyno.api.questions.check import Check
+    from modeldyno.api.load.questions.check import Check
 
     asked = {"share": arguments.check, "tolerance": arguments.tolerance}
     given = {name: value for name, value in asked.items() if value is not None}

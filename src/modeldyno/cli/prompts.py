@@ -9,7 +9,7 @@ from modeldyno.errors import UsageError
 from modeldyno.records.prompting import parse_lengths
 
 if TYPE_CHECKING:
-    from modeldyno.api.questions.prompts import Prompts
+    from modeldyno.api.load.questions.prompts import Prompts
 
 _OPTIONS = (
     "prompts", "prompt_tokens", "output_tokens", "no_stream", "system", "temperature", "ignore_eos", "token_limit",
@@ -55,7 +55,7 @@ def prompts_of(arguments: argparse.Namespace) -> "Prompts | None":
     """What `add_prompts` declared; None when nothing of it was given."""
     if not any(getattr(arguments, name) not in (None, False) for name in _OPTIONS):
         return None
-    from modeldyno.api.questions.prompts import Prompts
+    from modeldyno.api.load.questions.prompts import Prompts
 
     return Prompts(
         file=arguments.prompts,

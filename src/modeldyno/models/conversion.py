@@ -10,13 +10,13 @@ from modeldyno.records.files import digest_file
 from modeldyno.records.signature import Signature
 
 _CONVERTERS: dict[ModelFormat, str] = {
-    "sklearn": "modeldyno.models.scikit_conversion",
-    "xgboost": "modeldyno.models.booster_conversion",
-    "lightgbm": "modeldyno.models.booster_conversion",
-    "torch-export": "modeldyno.models.torch_conversion",
-    "torchscript": "modeldyno.models.torch_conversion",
-    "torch-module": "modeldyno.models.torch_conversion",
-    "transformers": "modeldyno.models.torch_conversion",
+    "sklearn": "modeldyno.models.scikit.conversion",
+    "xgboost": "modeldyno.models.boosters.conversion",
+    "lightgbm": "modeldyno.models.boosters.conversion",
+    "torch-export": "modeldyno.models.torch.conversion",
+    "torchscript": "modeldyno.models.torch.conversion",
+    "torch-module": "modeldyno.models.torch.conversion",
+    "transformers": "modeldyno.models.torch.conversion",
 }
 """Format to the module of the child, which takes a `ConversionTask` and gives a `ConversionResult`."""
 

@@ -35,52 +35,52 @@ class Asked(NamedTuple):
 
 
 def _onnx(found: Recognised, asked: Asked) -> Model:
-    from modeldyno.models.onnx_graph import describe_onnx
+    from modeldyno.models.onnx.graph import describe_onnx
 
     return describe_onnx(found.main, asked.task)
 
 
 def _scikit(found: Recognised, asked: Asked) -> Model:
-    from modeldyno.models.scikit import describe_scikit, read_estimator
+    from modeldyno.models.scikit.estimator import describe_scikit, read_estimator
 
     return describe_scikit(found.main, read_estimator(found.main, trust=asked.trust), asked.task)
 
 
 def _xgboost(found: Recognised, asked: Asked) -> Model:
-    from modeldyno.models.boosters import describe_booster
-    from modeldyno.models.xgboost_file import read_xgboost
+    from modeldyno.models.boosters.booster import describe_booster
+    from modeldyno.models.boosters.xgboost_file import read_xgboost
 
     return describe_booster(found.main, found.format, asked.task, read_xgboost)
 
 
 def _lightgbm(found: Recognised, asked: Asked) -> Model:
-    from modeldyno.models.boosters import describe_booster
-    from modeldyno.models.lightgbm_file import read_lightgbm
+    from modeldyno.models.boosters.booster import describe_booster
+    from modeldyno.models.boosters.lightgbm_file import read_lightgbm
 
     return describe_booster(found.main, found.format, asked.task, read_lightgbm)
 
 
 def _openvino(found: Recognised, asked: Asked) -> Model:
-    from modeldyno.models.openvino_graph import describe_openvino
+    from modeldyno.models.openvino.graph import describe_openvino
 
     return describe_openvino(found.main, asked.task)
 
 
 def _saved_model(found: Recognised, asked: Asked) -> Model:
-    from modeldyno.models.openvino_graph import describe_saved_model
+    from modeldyno.models.openvino.graph import describe_saved_model
 
     return describe_saved_model(found.main, asked.task)
 
 
 def _keras(found: Recognised, asked: Asked) -> Model:
-    from modeldyno.models.keras_file import describe_keras
+    from modeldyno.models.keras.file import describe_keras
 
     return describe_keras(found.main, asked.task, trust=asked.trust)
 
 
 def _python(found: Recognised, asked: Asked) -> Model:
     from modeldyno.models.python_file import describe_python, load_python
-    from modeldyno.models.torch_module import describe_module, makes_module
+    from modeldyno.models.torch.module import describe_module, makes_module
 
     held = load_python(found.main, found.entry, trust=asked.trust)
     describe = describe_module if makes_module(held) else describe_python
@@ -88,13 +88,13 @@ def _python(found: Recognised, asked: Asked) -> Model:
 
 
 def _torch(found: Recognised, asked: Asked) -> Model:
-    from modeldyno.models.torch_program import describe_torch_file
+    from modeldyno.models.torch.program import describe_torch_file
 
     return describe_torch_file(found.main, found.format, asked.task, trust=asked.trust)
 
 
 def _transformers(found: Recognised, asked: Asked) -> Model:
-    from modeldyno.models.transformers_folder import describe_transformer
+    from modeldyno.models.torch.transformers_folder import describe_transformer
 
     return describe_transformer(found.main, asked.task)
 

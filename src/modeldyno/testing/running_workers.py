@@ -9,7 +9,7 @@ from typing import Self
 
 import psutil
 
-from modeldyno.api.worker_crew import Offer, WorkerCrew
+from modeldyno.api.served.worker_crew import Offer, WorkerCrew
 from modeldyno.clock import SystemClock
 from modeldyno.errors import DynoError
 from modeldyno.records.deployment import BatchingChanges

@@ -10,8 +10,8 @@ import trustme
 from tests.loadgen.grpc.conftest import SIGNATURE, Serving
 
 import modeldyno
-from modeldyno.api.questions.ask import Ask
-from modeldyno.api.questions.check import Check
+from modeldyno.api.load.questions.ask import Ask
+from modeldyno.api.load.questions.check import Check
 from modeldyno.errors import TargetError
 from modeldyno.loadgen.access import Access
 from modeldyno.loadgen.readers.v2 import request_id

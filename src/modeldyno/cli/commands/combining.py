@@ -71,7 +71,7 @@ def _parse_numbers(text: str) -> tuple[float, ...]:
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the api and print."""
-    from modeldyno.api.combined_graph import JoinRule
+    from modeldyno.api.combined.graph import JoinRule
     from modeldyno.api.combining import combine
     from modeldyno.records.files import to_json
     from modeldyno.reports.terminal.combination import combination_text

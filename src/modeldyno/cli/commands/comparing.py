@@ -12,7 +12,7 @@ from modeldyno.errors import ExitCode
 from modeldyno.units import parse_duration_ns, parse_fraction, parse_rate_per_s
 
 if TYPE_CHECKING:
-    from modeldyno.api.turns import BlockPlan
+    from modeldyno.api.load.turns import BlockPlan
 
 DESCRIPTION = """Whether B is better or worse than A: two stored runs, or two targets (URLs of servers, directories of
 bundles) that are loaded here in blocks that take turns. Each metric gets the ratio of B to A with its interval; what
@@ -93,8 +93,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> "BlockPlan | None":
-    from modeldyno.api.turns import BlockPlan
-    from modeldyno.api.workloads import Shape
+    from modeldyno.api.load.turns import BlockPlan
+    from modeldyno.api.load.workloads import Shape
 
     if arguments.rate is None:
         return None

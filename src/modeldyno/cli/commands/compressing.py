@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _list(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    from modeldyno.api.recipes import ON_REQUEST, RECIPES
+    from modeldyno.api.artifacts.recipes import ON_REQUEST, RECIPES
     from modeldyno.records.files import to_json
     from modeldyno.reports.terminal.derivation import recipes_text
 

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the api and print."""
     from modeldyno.api.conforming import conform, conformance_rules
-    from modeldyno.api.questions.ask import Ask
+    from modeldyno.api.load.questions.ask import Ask
     from modeldyno.records.files import to_json, write_atomically
     from modeldyno.reports.conformance_junit import conformance_junit
     from modeldyno.reports.terminal.conformance import conformance_text, rules_text

@@ -12,7 +12,7 @@ from modeldyno.cli.verdicts import code_of_evaluation
 from modeldyno.errors import UsageError
 
 if TYPE_CHECKING:
-    from modeldyno.api.changed_rows import Changes
+    from modeldyno.api.judging.changed_rows import Changes
     from modeldyno.quality.asked import Costs
     from modeldyno.records.evaluation import Evaluation
 
@@ -93,9 +93,9 @@ def parse_costs(text: str) -> "Costs":
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the api and print."""
-    from modeldyno.api.assessment import Beside
-    from modeldyno.api.evaluated import Reach
     from modeldyno.api.evaluation import evaluate
+    from modeldyno.api.judging.assessment import Beside
+    from modeldyno.api.judging.evaluated import Reach
     from modeldyno.records.files import to_json
     from modeldyno.reports.terminal.evaluation import evaluation_text
 
@@ -124,7 +124,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _changes(arguments: argparse.Namespace) -> "Changes":
-    from modeldyno.api.changed_rows import Changes
+    from modeldyno.api.judging.changed_rows import Changes
 
     if len(arguments.augment) > 1:
         raise UsageError("--augment takes one kind of change", hint="such as --augment mirror")

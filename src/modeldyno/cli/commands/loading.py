@@ -16,7 +16,7 @@ from modeldyno.records.scenario import Scenario
 from modeldyno.units import parse_duration_ns, parse_rate_per_s
 
 if TYPE_CHECKING:
-    from modeldyno.api.workloads import Shape
+    from modeldyno.api.load.workloads import Shape
 
 DESCRIPTION = """Offer a server an open-loop load: requests are planned beforehand and sent at their moment, whether
 or not the server keeps up; response time counts from the planned moment. The measurement judges itself.
@@ -113,7 +113,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _shape(arguments: argparse.Namespace, scenario: Scenario | None) -> "Shape":
-    from modeldyno.api.workloads import Shape
+    from modeldyno.api.load.workloads import Shape
 
     least_ns = None if scenario is None else scenario.min_duration_ns
     asked = {

@@ -64,8 +64,8 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the api and print."""
+    from modeldyno.api.load.workloads import Shape
     from modeldyno.api.sizing import capacity
-    from modeldyno.api.workloads import Shape
     from modeldyno.records.capacity import CapacitySettings
     from modeldyno.records.files import to_json
     from modeldyno.reports.terminal.capacity import capacity_text

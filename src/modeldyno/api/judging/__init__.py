@@ -1,0 +1,1 @@
+"""How well a model, a bundle or a service answers, row by row."""

@@ -1,0 +1,152 @@
+"""Cut one call open: its layers, its operators, and how far each is from what the machine can do."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modeldyno.bench.ways import WARMUP_CALLS, Turns, take_turns
+from modeldyno.clock import Clock
+from modeldyno.errors import DynoError
+from modeldyno.loadgen.watching.stolen_time import ProcessorTime, stolen_fraction
+from modeldyno.models.onnx.operator_costs import is_product, operator_cost
+from modeldyno.records.anatomy import Anatomy, Trace
+from modeldyno.records.artifact import Artifact
+from modeldyno.records.deployment import Deployment, RuntimeName
+from modeldyno.records.peaks import MemoryLevel, Peaks
+from modeldyno.runtimes.onnx_profile import MOST_EVENTS, OnnxProfile
+from modeldyno.runtimes.openvino_profile import OpenVinoProfile
+from modeldyno.stats.roofline import Counted, Roof, operator_times, operators_estimate, split_of
+from modeldyno.units import format_duration
+
+PROFILED: frozenset[RuntimeName] = frozenset({"onnxruntime", "openvino"})
+"""Runtimes whose own profiler is read."""
+BLOCKS = 12
+_MOST_CALLS = 1_000
+"""In a block; the median of more is not steadier."""
+_LONG_CALL_NS = 100_000_000
+_MANY_OPERATORS = 1_000
+"""Taken of a graph that could not be counted."""
+Batch = Mapping[str, NDArray[np.generic]]
+
+
+def dissect(
+    artifact: Artifact, deployment: Deployment, batch: Batch, *, peaks: Peaks | None, deadline_ns: int, clock: Clock
+) -> Anatomy:
+    """The anatomy of a call, where the runtime has a profiler; else a note that says so.
+
+    Args:
+        artifact: what is called.
+        deployment: as what; one instance of it.
+        batch: what it is called with.
+        peaks: of the machine; None leaves out the limits.
+        deadline_ns: when to stop, once there are enough blocks for an interval.
+        clock: the clock to measure with.
+    """
+    rows = deployment.batching.max_rows
+    if not _is_told(artifact, deployment):
+        runtime = f"{deployment.runtime} {deployment.session.label}".rstrip()
+        note = f"{runtime} has no profiler that is read here: where the time goes inside a call is not told"
+        return Anatomy(deployment=deployment, batch_rows=rows, notes=(note,))
+    before = ProcessorTime.read()
+    try:
+        watched = _watched(artifact, deployment, batch, deadline_ns, clock)
+    except DynoError as problem:
+        return Anatomy(deployment=deployment, batch_rows=rows, notes=(_in_words(problem),))
+    trace, blocks = watched.trace, len(watched.times_ns["profiled"])
+    level = _level(trace, artifact, batch, peaks, deployment)
+    counted = [
+        Counted(operation=one, cost=operator_cost(one), is_product=is_product(one.kind)) for one in trace.operations
+    ]
+    return Anatomy(
+        deployment=deployment,
+        batch_rows=rows,
+        split=split_of(watched.times_ns) if "session" in watched.times_ns else None,
+        operators=operator_times(counted, trace, blocks, _roof(peaks, level, deployment.session.threads)),
+        operators_ns=operators_estimate(trace, blocks),
+        profiled_calls=len(trace.times_ns),
+        resolution_ns=trace.resolution_ns,
+        level=level,
+        arena_bytes=trace.arena_bytes,
+        peak_in_use_bytes=trace.peak_in_use_bytes,
+        stolen_fraction=stolen_fraction(before, ProcessorTime.read()),
+        notes=watched.notes,
+    )
+
+
+def _is_told(artifact: Artifact, deployment: Deployment) -> bool:
+    if deployment.runtime == "openvino":
+        return artifact.format in ("openvino", "onnx")
+    return deployment.runtime in PROFILED and not deployment.session.label
+
+
+def _profile(path: Path, deployment: Deployment) -> OnnxProfile | OpenVinoProfile:
+    if deployment.runtime == "openvino":
+        return OpenVinoProfile(path, deployment.session)
+    return OnnxProfile(path, deployment.session)
+
+
+class _Watched(NamedTuple):
+    """What was measured, before anything is made of it."""
+
+    times_ns: Mapping[str, Sequence[float]]
+    """By way of calling, the median call of each block."""
+    trace: Trace
+    notes: tuple[str, ...]
+
+
+def _watched(artifact: Artifact, deployment: Deployment, batch: Batch, deadline_ns: int, clock: Clock) -> _Watched:
+    """Calls with and without the profiler and around our session, in turns."""
+    with _profile(Path(artifact.path), deployment) as profile:
+        call_ns = min(_call_ns(profile, batch, clock) for _ in range(WARMUP_CALLS))
+        layers, notes = _layers(artifact, deployment, batch, call_ns)
+        most_calls = max(1, MOST_EVENTS // (profile.operators or _MANY_OPERATORS) // BLOCKS)
+        turns = Turns(blocks=BLOCKS, deadline_ns=deadline_ns, most_calls=min(_MOST_CALLS, most_calls))
+        times = take_turns({**layers, "profiled": lambda: profile.run(batch)}, turns, clock=clock)
+        return _Watched(times, profile.end(skip=2 * WARMUP_CALLS), notes)
+
+
+def _layers(
+    artifact: Artifact, deployment: Deployment, batch: Batch, call_ns: int
+) -> tuple[dict[str, Callable[[], object]], tuple[str, ...]]:
+    """The ways of calling that tell the layers apart; or none, and why."""
+    if deployment.runtime != "onnxruntime":
+        return {}, (f"the layers of a call are not told of {deployment.runtime}",)
+    if call_ns >= _LONG_CALL_NS:
+        rows, took = deployment.batching.max_rows, format_duration(call_ns, 2)
+        return {}, (f"a call of batch {rows} takes {took}: the microseconds around the computing are not looked for",)
+    from modeldyno.runtimes.onnx_calls import onnx_calls
+
+    try:
+        return onnx_calls(Path(artifact.path), artifact.signature, deployment.session, batch), ()
+    except DynoError as problem:
+        return {}, (_in_words(problem),)
+
+
+def _call_ns(profile: OnnxProfile | OpenVinoProfile, batch: Batch, clock: Clock) -> int:
+    started = clock.now_ns()
+    profile.run(batch)
+    return clock.now_ns() - started
+
+
+def _in_words(problem: DynoError) -> str:
+    return f"{problem.what}: {problem.why}" if problem.why else problem.what
+
+
+def _level(
+    trace: Trace, artifact: Artifact, batch: Batch, peaks: Peaks | None, deployment: Deployment
+) -> MemoryLevel | None:
+    """Weights and whatever is alive at once; what comes in is the caller's, and is touched as well."""
+    if peaks is None:
+        return None
+    used = max(trace.peak_in_use_bytes or 0, artifact.size_bytes) + sum(array.nbytes for array in batch.values())
+    return peaks.level_of(used, deployment.session.threads)
+
+
+def _roof(peaks: Peaks | None, level: MemoryLevel | None, threads: int) -> Roof:
+    if peaks is None or level is None:
+        return Roof(compute_per_s={}, bytes_per_s=None)
+    compute = {name: found for name in ("fp32", "int8") if (found := peaks.compute_per_s(name, threads)) is not None}
+    return Roof(compute_per_s=compute, bytes_per_s=peaks.bytes_per_s(level, threads))

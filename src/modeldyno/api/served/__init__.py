@@ -1,0 +1,1 @@
+"""What a server opens: bundles, pipelines, a repository, worker processes."""

@@ -1,0 +1,167 @@
+"""The artifacts of a search: the original and what was made from it, each checked against it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from modeldyno.api.artifacts.opening import bundled_form, open_artifact
+from modeldyno.api.artifacts.recipe import Recipe, Situation
+from modeldyno.api.artifacts.recipes import make_artifacts
+from modeldyno.api.judging.answers import answer_rows, resolved_task
+from modeldyno.errors import DynoError, ToolError
+from modeldyno.machine.environment import capture_environment
+from modeldyno.models.parity import check_parity
+from modeldyno.protocols import Dataset, Progress, Session, Tensors
+from modeldyno.quality.answers import answers_from
+from modeldyno.quality.asked import asked_by
+from modeldyno.quality.assess import assess_rows
+from modeldyno.quality.changes import compare_rows
+from modeldyno.quality.judge import judge_quality
+from modeldyno.quality.rows import Answers, Rows
+from modeldyno.records.artifact import Artifact, Model, Parity
+from modeldyno.records.base import Estimate
+from modeldyno.records.deployment import SessionSettings
+from modeldyno.records.objective import Objective
+from modeldyno.records.quality import Quality, QualityChange
+from modeldyno.records.search import Assessed, Refusal
+
+_ROUNDED = frozenset({"int8", "int4", "fp16", "bf16"})
+"""Precisions in which the kernels of another batch size may round a value otherwise."""
+
+
+def unchanged(change: QualityChange) -> QualityChange:
+    """The change of the original against itself: none, by identity and not as far as these rows can tell."""
+    nothing = Estimate(value=0.0, low=0.0, high=0.0)
+    return msgspec.structs.replace(
+        change,
+        drops=dict.fromkeys(change.drops, nothing),
+        classes={name: dict.fromkeys(drops, nothing) for name, drops in change.classes.items()},
+        flip_rate=nothing,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Makes and assesses the artifacts of one model over one dataset."""
+
+    model: Model
+    dataset: Dataset
+    is_real_data: bool
+    objectives: tuple[Objective, ...]
+    work: Path
+    trust: bool
+    seed: int
+    progress: Progress
+    is_time_up: Callable[[], bool] = lambda: False
+    """Whether nothing more is to be compressed."""
+    recipes: tuple[Recipe, ...] | None = None
+    """What is made; None: all that a search tries."""
+    asked: tuple[str, ...] = ()
+    """Recipes that were asked for by name."""
+    place: Path | None = None
+    """Where artifacts are written; None: in a folder of `work`."""
+
+    def make(self) -> tuple[list[Assessed], list[Refusal]]:
+        """The original first, then every artifact that could be made and is consistent; the rest as refusals."""
+        folder = self.place or self.work / "artifacts"
+        original = bundled_form(self.model, folder, trust=self.trust)
+        derived, refused = make_artifacts(
+            original,
+            Situation(
+                model=self.model,
+                dataset=self.dataset,
+                folder=folder,
+                cpu_flags=capture_environment().cpu_flags,
+                trust=self.trust,
+                asked=self.asked,
+            ),
+            self.recipes,
+            progress=self.progress,
+            is_time_up=self.is_time_up,
+        )
+        session = self.open(original)
+        try:
+            answers = self._answers(session)
+            quality = self._assess(answers)
+            assessed = [self._assessed(original, quality, unchanged(self._compare(answers, answers)))]
+            for artifact in derived:
+                one = self._against(artifact, session, answers, refused)
+                if one is not None:
+                    assessed.append(one)
+        finally:
+            session.close()
+        return assessed, refused
+
+    def open(self, artifact: Artifact, settings: SessionSettings | None = None) -> Session:
+        """A session of an artifact, as it is meant to be opened unless `settings` say otherwise."""
+        return open_artifact(artifact, settings, trust=self.trust)
+
+    def _against(
+        self, artifact: Artifact, original: Session, answers: Answers, refused: list[Refusal]
+    ) -> Assessed | None:
+        """The artifact with its parity and quality; None (and a refusal) when it does not even agree with itself."""
+        try:
+            candidate = self.open(artifact)
+        except DynoError as problem:
+            refused.append(Refusal(name=artifact.name, stage="load", reason=f"{problem.what}: {problem.why}"))
+            return None
+        try:
+            parity = self._parity(original, candidate)
+        except ToolError as problem:
+            candidate.close()
+            refused.append(Refusal(name=artifact.name, stage="parity", reason=f"{problem.what}: {problem.why}"))
+            return None
+        try:
+            # Dynamic int8 takes its scales from the whole batch, so it may honestly differ between batch sizes; the
+            # quality gate judges what that does to the answers.
+            if not parity.batch_consistent and artifact.precision not in _ROUNDED:
+                reason = "answers depend on the batch size: batch 1 and batch 3 disagree (a frozen batch dimension?)"
+                refused.append(Refusal(name=artifact.name, stage="parity", reason=reason))
+                return None
+            mine = self._answers(candidate)
+        finally:
+            candidate.close()
+        checked = msgspec.structs.replace(artifact, parity=parity)
+        return self._assessed(checked, self._assess(mine), self._compare(answers, mine))
+
+    def _parity(self, original: Session, candidate: Session) -> Parity:
+        def answers(outputs: Tensors) -> NDArray[np.generic]:
+            return answers_from(outputs, original.signature, self.model.task, self.model.classes)
+
+        return check_parity(
+            original,
+            candidate,
+            self.dataset,
+            task=self.model.task,
+            answers=answers,
+            data="real" if self.is_real_data else "synthetic",
+        )
+
+    def _answers(self, session: Session) -> Answers:
+        task = resolved_task(self.model.task, self.dataset.labels)
+        return answer_rows(session, self.dataset, task=task, classes=self.model.classes, progress=self.progress)
+
+    def _assess(self, answers: Answers) -> Quality | None:
+        labels = self.dataset.labels
+        if labels is None:
+            return None
+        task = resolved_task(self.model.task, labels)
+        return assess_rows(answers, self._rows(), task, seed=self.seed, asked=asked_by(self.objectives))
+
+    def _compare(self, reference: Answers, answers: Answers) -> QualityChange:
+        task = resolved_task(self.model.task, self.dataset.labels)
+        asked = asked_by(self.objectives)
+        return compare_rows(reference, answers, self._rows(), task, seed=self.seed, asked=asked)
+
+    def _rows(self) -> Rows:
+        return Rows(self.dataset.labels, self.dataset.digest, self.model.classes)
+
+    def _assessed(self, artifact: Artifact, quality: Quality | None, change: QualityChange) -> Assessed:
+        verdicts = tuple(
+            judge_quality(objective, quality, change) for objective in self.objectives if objective.is_about_quality
+        )
+        return Assessed(artifact=artifact, quality=quality, change=change, verdicts=verdicts)

@@ -1,0 +1,1 @@
+"""Boosted trees in the files of their own libraries."""

@@ -1,0 +1,1 @@
+"""Keras files, loaded in a process of their own."""

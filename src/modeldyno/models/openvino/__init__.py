@@ -1,0 +1,1 @@
+"""OpenVINO's own form, and TensorFlow's SavedModel, which it reads."""

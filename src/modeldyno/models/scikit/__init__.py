@@ -1,0 +1,1 @@
+"""scikit-learn models: read without running code, described, converted."""

@@ -1,0 +1,1 @@
+"""PyTorch: programs, scripts and modules."""
