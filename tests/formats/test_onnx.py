@@ -49,6 +49,7 @@ def write_sentences_onnx(path: Path) -> Path:
     return path
 
 
+@pytest.mark.proves("ONNX with its weights in other files", files=".onnx and what it names")
 def test_weights_in_another_file_go_all_the_way(tmp_path: Path) -> None:
     path = write_split_onnx(tmp_path)
     rows = np.random.default_rng(0).standard_normal((40, 48)).astype(np.float32)
