@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _MODULE_OF = {
     "Access": "loadgen.access",
-    "Ask": "api.questions.ask",
+    "Ask": "api.load.questions.ask",
     "Beside": "api.judging.assessment",
     "Costs": "quality.asked",
     "JoinRule": "api.combined.graph",

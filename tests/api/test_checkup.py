@@ -5,8 +5,9 @@ from msgspec.structs import replace
 from tests.reports import samples
 
 import modeldyno
-from modeldyno.api import checkup, lateness
+from modeldyno.api import checkup
 from modeldyno.api.checkup import steal_findings
+from modeldyno.api.load import lateness
 from modeldyno.clock import SystemClock
 from modeldyno.machine.floors import FLOOR_PROTOCOLS, floors_path, kept_floor
 from modeldyno.protocols import Silent

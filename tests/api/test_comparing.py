@@ -5,8 +5,8 @@ import pytest
 from msgspec.structs import replace
 from tests.reports import samples
 
-from modeldyno.api import turns
 from modeldyno.api.comparing import compare
+from modeldyno.api.load import turns
 from modeldyno.api.load.questions import v2
 from modeldyno.api.load.questions.ask import Ask
 from modeldyno.api.load.turns import BlockPlan, block_order

@@ -50,7 +50,7 @@ def test_a_model_that_answers_otherwise_is_not_left_behind(
     parts: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from modeldyno.errors import ToolError
-    from modeldyno.models import onnx_operations
+    from modeldyno.models.onnx import operations as onnx_operations
 
     def forget(_operation: object, _parts: object, value: str, _spec: object) -> str:
         return value

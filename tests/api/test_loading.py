@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modeldyno.api import loading, workloads
+from modeldyno.api import loading
+from modeldyno.api.load import workloads
 from modeldyno.clock import SystemClock
 from modeldyno.errors import ObjectiveError, OutputError, UsageError
 from modeldyno.loadgen.recorder import finish_run, read_run

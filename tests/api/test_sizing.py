@@ -5,7 +5,8 @@ import pytest
 from msgspec.structs import replace
 
 import modeldyno
-from modeldyno.api import loading, probing
+from modeldyno.api import loading
+from modeldyno.api.load import probing
 from modeldyno.api.load.questions.ask import Ask
 from modeldyno.api.load.workloads import Shape
 from modeldyno.api.reporting import CAPACITY, page_of, stored_text

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from tests.reports import samples
 
-from modeldyno.api import loading, observing
+from modeldyno.api import loading
+from modeldyno.api.load import observing
 from modeldyno.api.load.observing import Counting, ServerProcesses, counting_of, watch_server
 from modeldyno.api.load.workloads import Shape, workload_of
 from modeldyno.clock import SystemClock

@@ -501,7 +501,7 @@ def test_a_worker_that_hears_nothing_any_more_does_not_outlive_a_killed_supervis
     )
     script = (
         "import socket, sys\n"
-        "from modeldyno.api import worker_crew\n"
+        "from modeldyno.api.served import worker_crew\n"
         "worker_crew._MODULE = 'deaf_worker'\n"
         "own, its = socket.socketpair()\n"
         "worker = worker_crew._start(its.fileno())\n"

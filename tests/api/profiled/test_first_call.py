@@ -6,8 +6,8 @@ from msgspec.structs import replace
 from onnx import TensorProto
 from tests.reports import samples as reports
 
-from modeldyno.api import first_call
 from modeldyno.api.artifacts.opening import artifact_of
+from modeldyno.api.profiled import first_call
 from modeldyno.api.profiled.first_call import FirstCallTerms, first_calls
 from modeldyno.clock import SystemClock
 from modeldyno.errors import DynoError

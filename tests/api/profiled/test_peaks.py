@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from tests.reports import profiles, samples
 
-from modeldyno.api import peaks
+from modeldyno.api.profiled import peaks
 from modeldyno.bench.ways import Turns
 from modeldyno.clock import SystemClock
 from modeldyno.machine.peaks import keep_peaks, peaks_path
