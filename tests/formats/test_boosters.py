@@ -87,6 +87,18 @@ def test_xgboost_answers_as_its_own_library(objective: str, ending: str, tmp_pat
     runtime_kit.check_runtime(XgboostRuntime(load_xgboost), path, model.signature, {"input": rows[:20]})
 
 
+def test_two_classes_with_labels_only_get_the_probabilities_of_their_sums(tmp_path: Path) -> None:
+    rows, labels = rows_for("binary")
+    path = tmp_path / "model.ubj"
+    booster = xgboost.train({"objective": "multi:softmax", "num_class": 2}, xgboost.DMatrix(rows, labels), 3)
+    booster.save_model(path)
+    session = XgboostRuntime(load_xgboost).open(path, examine(path, trust=False).signature, SessionSettings())
+    outputs: dict[str, NDArray[Any]] = session.run({"input": rows})
+    sums = np.exp(booster.inplace_predict(rows, predict_type="margin"))
+    np.testing.assert_allclose(sums / sums.sum(axis=1, keepdims=True), outputs["probabilities"], rtol=1e-5)
+    np.testing.assert_array_equal(booster.inplace_predict(rows), outputs["label"])
+
+
 @pytest.mark.parametrize("objective", LIGHTGBM)
 def test_lightgbm_answers_as_its_own_library(objective: str, tmp_path: Path) -> None:
     path = tmp_path / "model.txt"

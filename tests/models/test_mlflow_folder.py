@@ -72,6 +72,7 @@ def test_keras_has_its_file_in_a_folder(tmp_path: Path) -> None:
         (MANIFEST.format(flavour="onnx", field="data", file="model.onnx"), "model.onnx is missing"),
         (MANIFEST.format(flavour="onnx", field="data", file="../model.onnx"), "model.onnx is missing"),
         (MANIFEST.format(flavour="onnx", field="data", file="/etc/passwd"), "passwd is missing"),
+        (MANIFEST.format(flavour="onnx", field="data", file="."), "is missing"),
     ),
 )
 def test_what_cannot_be_opened_is_said(manifest: str, said: str, tmp_path: Path) -> None:

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modeldyno.children import ChildLimits, run_child
-from modeldyno.errors import UsageError
+from modeldyno.compression.onnx_products import made_onnx, refuse_other_formats
 from modeldyno.records.artifact import Artifact
 from modeldyno.records.base import Record
-from modeldyno.records.files import digest_file
 
 
 class QuantisationTask(Record, frozen=True, kw_only=True):
@@ -47,8 +46,7 @@ def compress_dynamic_int8(
         ToolError: the quantiser failed, crashed, or ran out of time or memory.
         UsageError: the parent is not ONNX.
     """
-    if parent.format != "onnx":
-        raise UsageError(f"{parent.name} is not ONNX", why="only ONNX models can be quantised here")
+    refuse_other_formats(parent)
     reduce_range = needs_reduced_range(cpu_flags)
     task = QuantisationTask(source=parent.path, destination=str(destination), reduce_range=reduce_range)
     result = run_child(
@@ -59,17 +57,8 @@ def compress_dynamic_int8(
         limits=ChildLimits(timeout_ns=timeout_ns, memory_bytes=memory_bytes),
     )
     nodes = f"{result.quantised} {'node' if result.quantised == 1 else 'nodes'}"
-    return Artifact(
-        name="onnx-int8-dynamic",
-        path=str(destination),
-        format="onnx",
-        precision="int8",
-        recipe=f"dynamic int8 ({nodes}){', 7-bit weights' if reduce_range else ''}",
-        digest=digest_file(destination),
-        size_bytes=destination.stat().st_size,
-        parent_digest=parent.digest,
-        signature=parent.signature,
-    )
+    recipe = f"dynamic int8 ({nodes}){', 7-bit weights' if reduce_range else ''}"
+    return made_onnx(parent, destination, name="onnx-int8-dynamic", recipe=recipe, precision="int8")
 
 
 def needs_reduced_range(cpu_flags: Sequence[str]) -> bool:

@@ -7,10 +7,9 @@ from typing import Literal
 from modeldyno.children import ChildLimits, run_child
 from modeldyno.compression.calibration import Calibration
 from modeldyno.compression.dynamic_int8 import needs_reduced_range
-from modeldyno.errors import UsageError
+from modeldyno.compression.onnx_products import made_onnx, refuse_other_formats
 from modeldyno.records.artifact import Artifact
 from modeldyno.records.base import Record
-from modeldyno.records.files import digest_file
 
 Method = Literal["min-max", "entropy", "percentile"]
 """How ranges of activations are chosen: all that was seen, what keeps most information, or all but the outermost."""
@@ -64,8 +63,7 @@ def compress_static_int8(
         ToolError: the quantiser failed, crashed, or ran out of time or memory.
         UsageError: the parent is not ONNX.
     """
-    if parent.format != "onnx":
-        raise UsageError(f"{parent.name} is not ONNX", why="only ONNX models can be quantised here")
+    refuse_other_formats(parent)
     reduce_range = needs_reduced_range(cpu_flags)
     task = StaticTask(
         source=parent.path,
@@ -84,17 +82,8 @@ def compress_static_int8(
     )
     nodes = f"{result.quantised} {'node' if result.quantised == 1 else 'nodes'}"
     narrow = ", 7-bit weights" if reduce_range else ""
-    return Artifact(
-        name="onnx-int8-static",
-        path=str(destination),
-        format="onnx",
-        precision="int8",
-        recipe=f"static int8 per channel ({nodes}{narrow}), {method}, {calibration.label}",
-        digest=digest_file(destination),
-        size_bytes=destination.stat().st_size,
-        parent_digest=parent.digest,
-        signature=parent.signature,
-    )
+    recipe = f"static int8 per channel ({nodes}{narrow}), {method}, {calibration.label}"
+    return made_onnx(parent, destination, name="onnx-int8-static", recipe=recipe, precision="int8")
 
 
 def is_x86(cpu_flags: Sequence[str]) -> bool:

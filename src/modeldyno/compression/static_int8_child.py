@@ -7,12 +7,11 @@ from typing import Any
 
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
-from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from modeldyno.children import answer
 from modeldyno.compression.calibration import Calibration, read_calibration
+from modeldyno.compression.onnx_preparation import nothing_to_quantise, prepared_onnx
 from modeldyno.compression.static_int8 import StaticResult, StaticTask
-from modeldyno.errors import InputError
 from modeldyno.records.files import write_atomically
 
 _METHODS = {
@@ -41,10 +40,8 @@ def quantise(task: StaticTask) -> StaticResult:
         InputError: no node was quantised.
     """
     with tempfile.TemporaryDirectory() as folder:
-        prepared, quantised = Path(folder, "prepared.onnx"), Path(folder, "quantised.onnx")
-        # Symbolic shape inference needs sympy, and the ranges come from running the graph.
-        quant_pre_process(task.source, str(prepared), skip_symbolic_shape=True)
-        _refuse_without_weights(onnx.load_model(str(prepared)), task)
+        prepared = prepared_onnx(Path(task.source), Path(folder), _WITH_WEIGHTS)
+        quantised = Path(folder, "quantised.onnx")
         quantize_static(
             str(prepared),
             str(quantised),
@@ -59,7 +56,7 @@ def quantise(task: StaticTask) -> StaticResult:
         model = onnx.load_model(str(quantised))
     count = _quantised(model)
     if count == 0:
-        raise _nothing_to_quantise(task)
+        raise nothing_to_quantise(Path(task.source))
     write_atomically(Path(task.destination), model.SerializeToString())
     return StaticResult(quantised=count)
 
@@ -68,19 +65,6 @@ def _quantised(model: Any) -> int:
     dequantised = {name for node in model.graph.node if node.op_type == "DequantizeLinear" for name in node.output}
     return sum(
         node.op_type in _WITH_WEIGHTS and len(dequantised.intersection(node.input)) >= 2 for node in model.graph.node
-    )
-
-
-def _refuse_without_weights(model: Any, task: StaticTask) -> None:
-    if not any(node.op_type in _WITH_WEIGHTS for node in model.graph.node):
-        raise _nothing_to_quantise(task)
-
-
-def _nothing_to_quantise(task: StaticTask) -> InputError:
-    return InputError(
-        f"{Path(task.source).name} has nothing to quantise",
-        why="none of its operators is a Conv, MatMul or Gemm with constant weights",
-        hint="trees and linear models of a single operator are as small as they get",
     )
 
 

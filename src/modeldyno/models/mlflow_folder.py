@@ -61,8 +61,8 @@ def _place(manifest: Path, flavour: str, name: str) -> Path:
     folder = manifest.parent
     candidates = [folder / inner for inner in _FOLDERS.get(flavour, ()) if name == "data"] + [folder / name]
     for place in candidates:
-        inside = ".." not in place.relative_to(folder).parts if place.is_relative_to(folder) else False
-        if inside and place.exists():
+        inside = place.is_relative_to(folder) and ".." not in place.relative_to(folder).parts
+        if inside and place != folder and place.exists():
             return place
     raise InputError(
         f"{candidates[-1]} is missing",

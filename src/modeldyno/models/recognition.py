@@ -81,7 +81,7 @@ def _recognise_directory(path: Path) -> Recognised:
             return Recognised(found, path / name)
     raise InputError(
         f"{path} is a directory, and not a model",
-        why=f"it holds none of {', '.join(_MAIN_FILES)}" if _MAIN_FILES else "a model is a file",
+        why=f"it holds none of {', '.join((MLFLOW, *_MAIN_FILES))}",
         hint="name the file of the model in it",
     )
 

@@ -1,6 +1,7 @@
 """Boosted trees in the library that grew them."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,19 +41,12 @@ class XgboostRuntime:
         booster = self._load(path)
         _check_features(path, booster.num_features(), signature)
         booster.set_param({"nthread": settings.threads})
-        classes = len(signature.outputs) > 1
-        # `multi:softmax` answers with labels only; from the sums before it the probabilities can be had.
-        needs_softmax = classes and booster.inplace_predict(_one_row(signature), validate_features=False).ndim == 1
-        if needs_softmax and signature.outputs[1].shape[-1] != 2:
+        ask = partial(booster.inplace_predict, validate_features=False)
+        predict: Predict = ask
+        if len(signature.outputs) > 1 and _gives_labels_only(ask, signature):
 
             def predict(rows: NDArray[Any]) -> NDArray[Any]:
-                return _softmax(booster.inplace_predict(rows, predict_type="margin", validate_features=False))
-
-        else:
-
-            def predict(rows: NDArray[Any]) -> NDArray[Any]:
-                answered: NDArray[Any] = booster.inplace_predict(rows, validate_features=False)
-                return answered
+                return _softmax(ask(rows, predict_type="margin"))
 
         return BoosterSession(self.name, signature, predict)
 
@@ -146,6 +140,12 @@ def _check_features(path: Path, features: int, signature: Signature) -> None:
             f"{path} is not the model that was asked for",
             why=f"it takes {features} features, not {[spec.shape for spec in signature.inputs]}",
         )
+
+
+def _gives_labels_only(ask: Callable[..., NDArray[Any]], signature: Signature) -> bool:
+    """As `multi:softmax` does: a sum for each class, and one answer. The probabilities can be had from the sums."""
+    row = _one_row(signature)
+    return ask(row).ndim == 1 and ask(row, predict_type="margin").ndim == 2
 
 
 def _one_row(signature: Signature) -> NDArray[Any]:
