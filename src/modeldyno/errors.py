@@ -55,9 +55,19 @@ class DynoError(Exception):
         self.why = why
         self.hint = hint
 
+    @property
+    def in_a_line(self) -> str:
+        """What happened, and why."""
+        return f"{self.what}: {self.why}" if self.why else self.what
+
     def __reduce__(self) -> tuple[object, ...]:
         # Errors cross process borders (converter and load worker children); keyword-only parts need help.
         return (_rebuild, (type(self), self.what, self.why, self.hint))
+
+
+def first_line(problem: BaseException) -> str:
+    """What a library's error says first, for a `why`; its type, where it says nothing."""
+    return next((line.strip() for line in str(problem).splitlines() if line.strip()), type(problem).__name__)
 
 
 def _rebuild(kind: type[DynoError], what: str, why: str, hint: str) -> DynoError:

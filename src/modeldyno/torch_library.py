@@ -43,6 +43,31 @@ def load_torch() -> Any:
         ) from problem
 
 
+def load_inductor() -> Any:
+    """The module of PyTorch's compiler, which then compiles in this process alone.
+
+    Its own default, a pool of processes, would outlive the opening of a session for as long as the server runs.
+
+    Raises:
+        UsageError: see `load_torch`.
+    """
+    load_torch()
+    with warnings.catch_warnings():
+        # Importing it makes scripts of modules, and PyTorch warns of that.
+        warnings.simplefilter("ignore")
+        config: Any = import_module("torch._inductor.config")
+        config.compile_threads = 1
+        return import_module("torch._inductor.compile_fx")
+
+
+def has_cuda() -> bool:
+    """Whether PyTorch is installed and finds a GPU."""
+    try:
+        return bool(load_torch().cuda.is_available())
+    except UsageError:
+        return False
+
+
 def to_tensor(array: NDArray[np.generic], spec: TensorSpec) -> Any:
     """A tensor with memory of its own: a module may compute in place, and a request's memory cannot be written.
 

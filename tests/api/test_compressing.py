@@ -1,6 +1,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from tests.compression.networks import some_rows, write_uneven_onnx
@@ -10,7 +11,7 @@ from modeldyno.api.compressing import RECORD, compress
 from modeldyno.cli.main import main
 from modeldyno.errors import DataError, ObjectiveError, OutputError, UsageError
 from modeldyno.records.derivation import Derivation
-from modeldyno.records.files import digest_file, read_record
+from modeldyno.records.files import digest_file, read_record, write_record
 
 DYNAMIC = "onnx-int8-dynamic"
 SHORT: dict[str, Any] = {"recipes": [DYNAMIC], "budget_ns": 120 * 10**9}
@@ -119,8 +120,38 @@ def test_an_earlier_compression_is_replaced_when_asked(model: Path, tmp_path: Pa
     compress(model, out=tmp_path / "small", recipes=["onnx-fp32"], budget_ns=1)
     with pytest.raises(OutputError, match="is there already") as caught:
         compress(model, out=tmp_path / "small", recipes=["onnx-fp32"])
-    assert "--force replaces it" == caught.value.hint
+    assert "--force replaces what it wrote there" == caught.value.hint
     compress(model, out=tmp_path / "small", recipes=["onnx-fp32"], budget_ns=1, force=True)
+
+
+def test_only_what_an_earlier_compression_wrote_is_replaced(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "small"
+    first = compress(model, out=out, **SHORT)
+    assert ((f"{DYNAMIC}.onnx",), True) == (first.files, (out / f"{DYNAMIC}.onnx").is_file())
+    (out / "mine.txt").write_text("mine")
+    found = compress(model, out=out, recipes=["onnx-fp32"], budget_ns=1, force=True)
+    assert {"mine.txt", RECORD} == {path.name for path in out.iterdir()}
+    assert f"{out} holds 1 file of something else, left as it was: mine.txt" in found.notes
+
+
+def test_a_record_that_names_files_elsewhere_deletes_none_of_them(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "small"
+    found = compress(model, out=out, recipes=["onnx-fp32"], budget_ns=1)
+    (out / "way").symlink_to(tmp_path)
+    write_record(out / RECORD, msgspec.structs.replace(found, files=("../net.onnx", str(model), "way/net.onnx")))
+    compress(model, out=out, recipes=["onnx-fp32"], budget_ns=1, force=True)
+    assert model.is_file()
+
+
+def test_what_is_stopped_leaves_nothing_behind(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        (tmp_path / "small" / "half.onnx").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("modeldyno.api.artifacts.derivation.Comparison.derive", stop)
+    with pytest.raises(KeyboardInterrupt):
+        compress(model, out=tmp_path / "small", **SHORT)
+    assert [] == list((tmp_path / "small").iterdir())
 
 
 def test_objectives_that_cannot_be_judged_are_refused(model: Path, tmp_path: Path) -> None:

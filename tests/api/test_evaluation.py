@@ -13,6 +13,7 @@ from modeldyno.records.evaluation import Evaluation, Recheck
 from modeldyno.records.files import digest_file, read_record, write_record
 from modeldyno.records.metrics import METRIC_NAMES
 from modeldyno.records.search import Search
+from modeldyno.reports.terminal.evaluation import evaluation_text
 
 
 def arrays(wine: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -261,3 +262,15 @@ def test_a_quality_below_the_proven_limit_does_not_hold(bundle: Path, wine: Path
 def test_an_unreachable_server_is_told(wine: Path) -> None:
     with pytest.raises(TargetError, match="cannot reach"):
         modeldyno.evaluate("http://127.0.0.1:9", data=wine / "wine.npz")
+
+
+def test_another_processor_than_the_one_it_was_made_on_is_told_first(bundle: Path) -> None:
+    manifest = msgspec.json.decode((bundle / "bundle.json").read_bytes())
+    manifest["artifact"] |= {"cpu_flags": ["warp9"], "computed_in": "int4"}
+    (bundle / "bundle.json").write_bytes(msgspec.json.encode(manifest))
+    found = modeldyno.evaluate(bundle)
+    told = evaluation_text(found).splitlines()[0]
+    assert "note       this processor lacks warp9" in told
+    assert found.recheck is not None
+    assert "its file was made for that one" in found.recheck.processor
+    assert ("were in int4 there" in found.recheck.processor) == (manifest["deployment"]["runtime"] == "onnxruntime")

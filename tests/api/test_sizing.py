@@ -5,8 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 import modeldyno
-from modeldyno.api import loading
-from modeldyno.api.load import probing
+from modeldyno.api.load import measuring, probing
 from modeldyno.api.load.questions.ask import Ask
 from modeldyno.api.load.workloads import Shape
 from modeldyno.api.reporting import CAPACITY, page_of, stored_text
@@ -89,7 +88,7 @@ def test_a_stopped_search_keeps_its_curve_and_goes_on(
     lane: KnownServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = replace(QUICK, up_to_per_s=140, budget_ns=20_000_000_000)
-    real, calls = loading.measure, list[int]()
+    real, calls = measuring.measure, list[int]()
 
     def measure(*arguments: object, **named: object) -> object:
         calls.append(1)

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from tests.reports import samples
 
-from modeldyno.api import loading
-from modeldyno.api.load import observing
+from modeldyno.api.load import measuring, observing
 from modeldyno.api.load.observing import Counting, ServerProcesses, counting_of, watch_server
 from modeldyno.api.load.workloads import Shape, workload_of
 from modeldyno.clock import SystemClock
@@ -42,7 +41,7 @@ def workload(url: str, *, protocol: ProtocolName = "oip", model: str = "sums") -
 
 
 def measured(url: str, directory: Path) -> Run:
-    run, _ = loading.measure(
+    run, _ = measuring.measure(
         workload(url),
         [request(3)],
         (),

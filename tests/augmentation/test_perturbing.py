@@ -41,7 +41,7 @@ def test_a_row_of_a_table_is_changed_alike_in_any_block(kind: PerturbationKind, 
 
 @pytest.mark.parametrize(
     ("kind", "severity"),
-    (("noise", 0.3), ("blur", 1), ("rotation", 20), ("crop", 0.3), ("mirror", 1), ("brightness", 0.2)),
+    (("noise", 0.3), ("blur", 1), ("rotation", 20), ("crop", 0.3), ("mirror", 1), ("shift", 2), ("brightness", 0.2)),
 )
 def test_images_keep_datatype_and_shape_and_differ_row_by_row(kind: PerturbationKind, severity: float) -> None:
     whole = change(IMAGES, kind, severity, PIXELS)
@@ -91,6 +91,31 @@ def test_a_quarter_turn_is_one() -> None:
 def test_a_mirrored_image_mirrored_again_is_itself() -> None:
     once = change(IMAGES, "mirror", 1, PIXELS)
     assert IMAGES[:, :, :, ::-1].tolist() == once.tolist()
+
+
+def test_an_image_is_moved_by_a_pixel_to_one_of_four_sides() -> None:
+    made = change(IMAGES, "shift", 1, PIXELS)
+    padded = np.pad(IMAGES, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+    sides = ((0, 1), (2, 1), (1, 0), (1, 2))
+    moved = [padded[:, :, down : down + 12, across : across + 12] for down, across in sides]
+    found = [next(side for side, one in enumerate(moved) if np.array_equal(one[row], made[row])) for row in range(20)]
+    assert {0, 1, 2, 3} == set(found)
+
+
+def test_what_is_missing_has_no_part_in_the_spread_and_stays_missing() -> None:
+    gaps = ROWS.copy()
+    gaps[::2, 1] = np.nan
+    gaps[:, 2] = np.nan
+    spread, whole = spread_of(gaps), spread_of(ROWS)
+    np.testing.assert_allclose(ROWS[1::2, 1].std(), spread.std[1], rtol=1e-5)
+    np.testing.assert_allclose(ROWS[1::2, 1].mean(), spread.mean[1], rtol=1e-5)
+    assert [0.0, 0.0] == [float(spread.std[2]), float(spread.mean[2])]
+    np.testing.assert_allclose(whole.std[[0, 3]], spread.std[[0, 3]])
+    draws = RowDraws(7, 0, len(gaps))
+    made = changed(gaps, "noise", 0.5, TABLE, spread=spread, draws=draws)
+    assert np.array_equal(np.isnan(gaps), np.isnan(made))
+    nothing = spread_of(np.full((3, 2), np.nan))
+    assert (0.0, 0.0) == (nothing.low, nothing.high)
 
 
 def test_a_crop_stays_within_the_image() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto
 
 from modeldyno.compression.dynamic_int8 import QuantisationTask, compress_dynamic_int8, needs_reduced_range
+from modeldyno.compression.dynamic_int8_child import quantise
 from modeldyno.errors import InputError, ToolError, UsageError
 from modeldyno.records.artifact import Artifact
 from modeldyno.records.files import digest_file
@@ -57,6 +58,25 @@ def test_products_become_integer_and_answers_stay_near(tmp_path: Path) -> None:
         for path in (parent.path, artifact.path)
     )
     assert 0 < float(np.abs(exact - near).max()) < 0.1
+
+
+def test_a_transposed_weight_whose_shape_is_stated_twice_is_quantised(tmp_path: Path) -> None:
+    """As torch.onnx writes linear layers; the quantiser transposes the weight, and not what is stated of it."""
+    weight = np.random.default_rng(0).standard_normal((4, 64)).astype(np.float32)
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Gemm", ["x", "weight"], ["y"], transB=1)],
+        "linear",
+        [onnx.helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 64])],
+        [onnx.helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 4])],
+        [onnx.numpy_helper.from_array(weight, "weight")],
+        value_info=[onnx.helper.make_tensor_value_info("weight", TensorProto.FLOAT, [4, 64])],
+    )
+    source, place = tmp_path / "linear.onnx", tmp_path / "int8.onnx"
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), source)
+    assert 1 == quantise(QuantisationTask(source=str(source), destination=str(place), reduce_range=False)).quantised
+    rows = np.random.default_rng(1).random((5, 64), dtype=np.float32)
+    found = onnxruntime.InferenceSession(str(place)).run(None, {"x": rows})[0]
+    np.testing.assert_allclose(rows @ weight.T, found, atol=0.3)
 
 
 def test_a_processor_that_saturates_gets_weights_of_seven_bits(tmp_path: Path) -> None:

@@ -148,6 +148,7 @@ def test_every_method_says_what_it_was_calibrated_on(method: Any, tmp_path: Path
         f"static int8 per channel (5 nodes), {method}, calibrated on 20 rows ({calibration.digest[:19]})"
         == artifact.recipe
     )
+    assert (calibration.digest, VNNI) == (artifact.calibration_digest, artifact.cpu_flags)
     assert artifact.size_bytes < parent.size_bytes / 3
 
 
@@ -200,3 +201,23 @@ def test_what_is_not_onnx_or_has_no_weights_is_refused(tmp_path: Path) -> None:
     other = msgspec.structs.replace(parent, format="sklearn")
     with pytest.raises(UsageError, match="is not ONNX"):
         compress_static_int8(other, tmp_path / "q.onnx", calibration, method="min-max", cpu_flags=VNNI, limits=LIMITS)
+
+
+def test_a_bias_that_is_a_row_of_a_matrix_is_quantised_too(tmp_path: Path) -> None:
+    weights = np.random.default_rng(0).normal(size=(8, 16)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["p"]), helper.make_node("Add", ["p", "b"], ["y"])],
+        "network of scikit-learn",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 16])],
+        [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(np.ones((1, 16), np.float32), "b")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "n.onnx")
+    parent = parent_of(tmp_path / "n.onnx")
+    np.savez(tmp_path / "rows.npz", X=np.random.default_rng(1).normal(size=(20, 8)).astype(np.float32))
+    dataset = open_dataset(tmp_path / "rows.npz", parent.signature, label=None)
+    calibration = write_calibration(dataset, parent.signature, tmp_path / "calibration.npz")
+    made = compress_static_int8(
+        parent, tmp_path / "q.onnx", calibration, method="min-max", cpu_flags=VNNI, limits=LIMITS
+    )
+    assert "static int8 per channel (1 node)" in made.recipe

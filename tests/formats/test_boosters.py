@@ -1,6 +1,7 @@
 """XGBoost and LightGBM files all the way, held against the libraries' own answers."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from modeldyno.models.conversion import convert_to_onnx
 from modeldyno.models.examine import examine
 from modeldyno.protocols import Runtime
 from modeldyno.records.deployment import SessionSettings
-from modeldyno.runtimes.boosters import LightgbmRuntime, XgboostRuntime
+from modeldyno.records.signature import Signature, TensorSpec
+from modeldyno.runtimes.boosters import LIGHTGBM, XGBOOST, BoosterLibrary, BoosterRuntime
 from modeldyno.runtimes.onnx_runtime import OnnxRuntime
 from modeldyno.testing import runtime_kit
 
@@ -54,8 +56,15 @@ def grown_lightgbm(objective: str, path: Path) -> tuple[Any, NDArray[np.float32]
     return booster, rows
 
 
-XGBOOST = ("multi:softprob", "multi:softmax", "binary:logistic", "binary:logitraw", "reg:squarederror", "rank:ndcg")
-LIGHTGBM = ("multiclass", "multiclassova", "binary", "regression", "poisson")
+XGBOOST_OBJECTIVES = (
+    "multi:softprob",
+    "multi:softmax",
+    "binary:logistic",
+    "binary:logitraw",
+    "reg:squarederror",
+    "rank:ndcg",
+)
+LIGHTGBM_OBJECTIVES = ("multiclass", "multiclassova", "binary", "regression", "poisson")
 
 
 def check_answers(outputs: dict[str, NDArray[Any]], expected: NDArray[Any], *, is_classifier: bool) -> None:
@@ -70,13 +79,13 @@ def check_answers(outputs: dict[str, NDArray[Any]], expected: NDArray[Any], *, i
 
 
 @pytest.mark.parametrize("ending", (".ubj", ".json"))
-@pytest.mark.parametrize("objective", XGBOOST)
+@pytest.mark.parametrize("objective", XGBOOST_OBJECTIVES)
 def test_xgboost_answers_as_its_own_library(objective: str, ending: str, tmp_path: Path) -> None:
     path = tmp_path / f"model{ending}"
     booster, rows = grown_xgboost(objective, path)
     model = examine(path, trust=False)
     assert (objective, booster.num_features()) == (model.description.split(",")[0], model.signature.inputs[0].shape[1])
-    session = XgboostRuntime(load_xgboost).open(path, model.signature, SessionSettings())
+    session = BoosterRuntime(XGBOOST, load_xgboost).open(path, model.signature, SessionSettings())
     is_classifier = objective in ("multi:softprob", "multi:softmax", "binary:logistic")
     outputs: dict[str, NDArray[Any]] = session.run({"input": rows})
     if objective == "multi:softmax":
@@ -84,7 +93,7 @@ def test_xgboost_answers_as_its_own_library(objective: str, ending: str, tmp_pat
         np.testing.assert_allclose(1, outputs["probabilities"].sum(axis=1), rtol=1e-5)
     else:
         check_answers(outputs, booster.inplace_predict(rows), is_classifier=is_classifier)
-    runtime_kit.check_runtime(XgboostRuntime(load_xgboost), path, model.signature, {"input": rows[:20]})
+    runtime_kit.check_runtime(BoosterRuntime(XGBOOST, load_xgboost), path, model.signature, {"input": rows[:20]})
 
 
 def test_two_classes_with_labels_only_get_the_probabilities_of_their_sums(tmp_path: Path) -> None:
@@ -92,29 +101,29 @@ def test_two_classes_with_labels_only_get_the_probabilities_of_their_sums(tmp_pa
     path = tmp_path / "model.ubj"
     booster = xgboost.train({"objective": "multi:softmax", "num_class": 2}, xgboost.DMatrix(rows, labels), 3)
     booster.save_model(path)
-    session = XgboostRuntime(load_xgboost).open(path, examine(path, trust=False).signature, SessionSettings())
+    session = BoosterRuntime(XGBOOST, load_xgboost).open(path, examine(path, trust=False).signature, SessionSettings())
     outputs: dict[str, NDArray[Any]] = session.run({"input": rows})
     sums = np.exp(booster.inplace_predict(rows, predict_type="margin"))
     np.testing.assert_allclose(sums / sums.sum(axis=1, keepdims=True), outputs["probabilities"], rtol=1e-5)
     np.testing.assert_array_equal(booster.inplace_predict(rows), outputs["label"])
 
 
-@pytest.mark.parametrize("objective", LIGHTGBM)
+@pytest.mark.parametrize("objective", LIGHTGBM_OBJECTIVES)
 def test_lightgbm_answers_as_its_own_library(objective: str, tmp_path: Path) -> None:
     path = tmp_path / "model.txt"
     booster, rows = grown_lightgbm(objective, path)
     model = examine(path, trust=False)
-    session = LightgbmRuntime(load_lightgbm).open(path, model.signature, SessionSettings())
+    session = BoosterRuntime(LIGHTGBM, load_lightgbm).open(path, model.signature, SessionSettings())
     is_classifier = "multi" in objective or objective == "binary"
     check_answers(session.run({"input": rows}), booster.predict(rows), is_classifier=is_classifier)
-    runtime_kit.check_runtime(LightgbmRuntime(load_lightgbm), path, model.signature, {"input": rows[:20]})
+    runtime_kit.check_runtime(BoosterRuntime(LIGHTGBM, load_lightgbm), path, model.signature, {"input": rows[:20]})
 
 
 def test_both_let_others_run_while_they_compute(tmp_path: Path) -> None:
     paths = (tmp_path / "model.ubj", tmp_path / "model.txt")
     _, rows = grown_xgboost("reg:squarederror", paths[0])
     grown_lightgbm("regression", paths[1])
-    runtimes: tuple[Runtime, ...] = (XgboostRuntime(load_xgboost), LightgbmRuntime(load_lightgbm))
+    runtimes: tuple[Runtime, ...] = (BoosterRuntime(XGBOOST, load_xgboost), BoosterRuntime(LIGHTGBM, load_lightgbm))
     for path, runtime in zip(paths, runtimes, strict=True):
         session = runtime.open(path, examine(path, trust=False).signature, SessionSettings())
         runtime_kit.check_lock_released(session, {"input": rows[:64]}, SystemClock())
@@ -233,4 +242,22 @@ def test_settings_that_trees_do_not_know_are_refused(tmp_path: Path) -> None:
     grown_xgboost("reg:squarederror", tmp_path / "m.ubj")
     signature = examine(tmp_path / "m.ubj", trust=False).signature
     with pytest.raises(UsageError, match="bf16"):
-        XgboostRuntime(load_xgboost).open(tmp_path / "m.ubj", signature, SessionSettings(precision="bf16"))
+        BoosterRuntime(XGBOOST, load_xgboost).open(tmp_path / "m.ubj", signature, SessionSettings(precision="bf16"))
+
+
+@pytest.mark.parametrize(("grow", "objective", "ending", "library", "load"), (
+    (grown_xgboost, "reg:squarederror", ".ubj", XGBOOST, load_xgboost),
+    (grown_lightgbm, "regression", ".txt", LIGHTGBM, load_lightgbm),
+))  # fmt: skip
+def test_trees_of_another_number_of_features_are_not_the_model(
+    grow: Any, objective: str, ending: str, library: BoosterLibrary, load: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    path = tmp_path / f"trees{ending}"
+    _, rows = grow(objective, path)
+    signature = Signature(
+        inputs=(TensorSpec(name="input", datatype="FP32", shape=("batch", rows.shape[1] + 1)),),
+        outputs=(TensorSpec(name="value", datatype="FP32", shape=("batch",)),),
+    )
+    with pytest.raises(InputError, match="is not the model that was asked for") as caught:
+        BoosterRuntime(library, load).open(path, signature, SessionSettings())
+    assert f"takes {rows.shape[1]} features" in caught.value.why

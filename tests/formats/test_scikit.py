@@ -100,6 +100,7 @@ def test_a_table_has_an_input_for_each_column(make: Any, names: tuple[str, ...],
     assert as_bytes(list(estimator.predict(rows))).tolist() == session.run(inputs)["label"].tolist()
     runtime_kit.check_outputs(session, inputs)
     runtime_kit.check_batches(session, inputs, 1e-5)
+    runtime_kit.check_widths(session, inputs)
 
 
 @pytest.mark.proves(

@@ -30,7 +30,8 @@ from modeldyno.wire.http2_frames import (
     format_settings,
     format_window_update,
 )
-from modeldyno.wire.http2_server import Http2Limits, Http2Server
+from modeldyno.wire.http2_limits import Http2Limits
+from modeldyno.wire.http2_server import Http2Server
 from modeldyno.wire.v2_client import encode_infer_request
 from modeldyno.wire.v2_grpc import encode_infer_request as encode_grpc_request
 from modeldyno.wire.v2_grpc_infer import InferTranslator
@@ -353,9 +354,9 @@ def test_changed_frames_are_taken_or_end_the_connection_within_its_limits(data: 
                 answered(stream)
         data = data[size:]
         server.take_outgoing()
-        assert server._pending <= limits.max_pending_bytes
-        assert len(server._streams) <= limits.max_streams
-        assert len(server._block or b"") <= limits.max_header_bytes
+        assert server._streams._pending <= limits.max_pending_bytes
+        assert len(server._open) <= limits.max_streams
+        assert len(server._block) <= limits.max_header_bytes
     assert server.fault == "" or server.is_leaving
 
 

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from modeldyno.clock import SystemClock
-from modeldyno.loadgen.driver import LoadResult, run_load
+from modeldyno.loadgen.driver import run_load
+from modeldyno.loadgen.load_result import LoadResult
 from modeldyno.loadgen.wiring import PreparedRequest, Wiring
 from modeldyno.protocols import Silent
 from modeldyno.records.environment import Environment

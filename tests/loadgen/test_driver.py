@@ -7,7 +7,7 @@ import pytest
 
 from modeldyno.errors import ExitCode, TargetError, UsageError
 from modeldyno.loadgen.access import Access
-from modeldyno.loadgen.driver import LoadResult
+from modeldyno.loadgen.load_result import LoadResult
 from modeldyno.loadgen.wiring import PreparedRequest, Wiring
 from modeldyno.records.requests import Outcome
 from modeldyno.testing.known_servers import Behaviour, known_server

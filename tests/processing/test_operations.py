@@ -12,26 +12,8 @@ from numpy.typing import NDArray
 from modeldyno.bfloat16 import from_numbers
 from modeldyno.errors import DataError, UsageError
 from modeldyno.processing.operations import plan_operations
-from modeldyno.records.processing import (
-    ArgMax,
-    Cast,
-    Clip,
-    Concatenate,
-    Impute,
-    JoinColumns,
-    Labels,
-    Normalise,
-    Operation,
-    Rename,
-    Reshape,
-    Scale,
-    Select,
-    Softmax,
-    SplitColumns,
-    Threshold,
-    TopK,
-    Transpose,
-)
+from modeldyno.records import processing as op
+from modeldyno.records.processing import Operation
 from modeldyno.records.signature import DATATYPES, TensorSpec
 
 Arrays = dict[str, NDArray[Any]]
@@ -100,19 +82,19 @@ def single_tensor_operations(draw: st.DrawFn) -> tuple[NDArray[np.generic], Oper
     positive = channels.map(lambda values: tuple(abs(value) + 1 for value in values))
     name = draw(st.sampled_from(("", "y")))
     table: dict[str, Callable[[], Operation]] = {
-        "cast": lambda: Cast(tensor="x", output=name, datatype=draw(st.sampled_from((*FLOATS, *WHOLES, "BOOL")))),
-        "scale": lambda: Scale(tensor="x", output=name, multiply=draw(channels), add=draw(channels), axis=axis),
-        "normalise": lambda: Normalise(tensor="x", output=name, mean=draw(channels), std=draw(positive), axis=axis),
-        "clip": lambda: Clip(tensor="x", output=name, low=0, high=draw(st.integers(0, 100))),
-        "impute": lambda: Impute(tensor="x", output=name, values=draw(channels), axis=axis),
-        "threshold": lambda: Threshold(tensor="x", output=name, at=draw(finite())),
-        "softmax": lambda: Softmax(tensor="x", output=name, axis=axis),
-        "arg_max": lambda: ArgMax(tensor="x", output=name, axis=axis - array.ndim),
-        "top_k": lambda: TopK(tensor="x", k=draw(st.integers(1, array.shape[axis])), axis=axis),
-        "transpose": lambda: Transpose(
+        "cast": lambda: op.Cast(tensor="x", output=name, datatype=draw(st.sampled_from((*FLOATS, *WHOLES, "BOOL")))),
+        "scale": lambda: op.Scale(tensor="x", output=name, multiply=draw(channels), add=draw(channels), axis=axis),
+        "normalise": lambda: op.Normalise(tensor="x", output=name, mean=draw(channels), std=draw(positive), axis=axis),
+        "clip": lambda: op.Clip(tensor="x", output=name, low=0, high=draw(st.integers(0, 100))),
+        "impute": lambda: op.Impute(tensor="x", output=name, values=draw(channels), axis=axis),
+        "threshold": lambda: op.Threshold(tensor="x", output=name, at=draw(finite())),
+        "softmax": lambda: op.Softmax(tensor="x", output=name, axis=axis),
+        "arg_max": lambda: op.ArgMax(tensor="x", output=name, axis=axis - array.ndim),
+        "top_k": lambda: op.TopK(tensor="x", k=draw(st.integers(1, array.shape[axis])), axis=axis),
+        "transpose": lambda: op.Transpose(
             tensor="x", output=name, order=(0, *draw(st.permutations(range(1, array.ndim))))
         ),
-        "reshape": lambda: Reshape(tensor="x", output=name, shape=("batch", 1, array.size // ROWS)),
+        "reshape": lambda: op.Reshape(tensor="x", output=name, shape=("batch", 1, array.size // ROWS)),
     }
     return array, table[kind]()
 
@@ -147,7 +129,7 @@ def test_a_row_alone_gives_what_it_gives_among_others(drawn: tuple[NDArray[np.ge
 def test_operations_leave_what_they_were_given_as_it_was(array: NDArray[np.generic]) -> None:
     array.flags.writeable = False
     before = array.copy()
-    run({"x": array}, Clip(tensor="x", low=0, high=1), ArgMax(tensor="x", output="y"))
+    run({"x": array}, op.Clip(tensor="x", low=0, high=1), op.ArgMax(tensor="x", output="y"))
     np.testing.assert_array_equal(before, array)
 
 
@@ -181,33 +163,33 @@ TIES = np.array([[1, 3, 3, 0, 3], [2, 2, 1, 1, 2], [0, 0, 0, 0, 0]], np.float32)
 @pytest.mark.parametrize("axis", (1, 2, -1))
 def test_softmax_is_that_of_onnx(axis: int) -> None:
     (expected,) = onnx_outputs("Softmax", RANDOM, [1], axis=axis)
-    np.testing.assert_allclose(expected, run({"x": RANDOM}, Softmax(tensor="x", axis=axis))["x"], rtol=1e-6)
+    np.testing.assert_allclose(expected, run({"x": RANDOM}, op.Softmax(tensor="x", axis=axis))["x"], rtol=1e-6)
 
 
 @pytest.mark.parametrize("array", (RANDOM, TIES))
 def test_arg_max_is_that_of_onnx(array: NDArray[np.generic]) -> None:
     (expected,) = onnx_outputs("ArgMax", array, [7], axis=-1, keepdims=0)
-    np.testing.assert_array_equal(expected, run({"x": array}, ArgMax(tensor="x"))["x"])
+    np.testing.assert_array_equal(expected, run({"x": array}, op.ArgMax(tensor="x"))["x"])
 
 
 @pytest.mark.parametrize("array", (RANDOM, TIES))
 def test_top_k_is_that_of_onnx(array: NDArray[np.generic]) -> None:
     values, indices = onnx_outputs("TopK", array, [1, 7], k=3, axis=-1)
-    made = run({"x": array}, TopK(tensor="x", k=3))
+    made = run({"x": array}, op.TopK(tensor="x", k=3))
     np.testing.assert_array_equal(values, made["values"])
     np.testing.assert_array_equal(indices, made["indices"])
 
 
 def test_transpose_is_that_of_onnx() -> None:
     (expected,) = onnx_outputs("Transpose", RANDOM, [1], perm=[0, 2, 1])
-    np.testing.assert_array_equal(expected, run({"x": RANDOM}, Transpose(tensor="x", order=(0, 2, 1)))["x"])
+    np.testing.assert_array_equal(expected, run({"x": RANDOM}, op.Transpose(tensor="x", order=(0, 2, 1)))["x"])
 
 
 @pytest.mark.parametrize(("target", "number"), (("INT32", 6), ("FP16", 10), ("BOOL", 9), ("UINT8", 2)))
 def test_cast_is_that_of_onnx(target: str, number: int) -> None:
     array = np.array([[0.0, 1.9, 2.5], [100.49, 0.1, 255.0]], np.float32)
     (expected,) = onnx_outputs("Cast", array, [number], to=number)
-    np.testing.assert_array_equal(expected, run({"x": array}, Cast(tensor="x", datatype=target))["x"])
+    np.testing.assert_array_equal(expected, run({"x": array}, op.Cast(tensor="x", datatype=target))["x"])
 
 
 def test_cast_to_bf16_and_back_is_that_of_onnx_too() -> None:
@@ -221,95 +203,95 @@ def test_cast_to_bf16_and_back_is_that_of_onnx_too() -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     (expected,) = session.run(None, {"x": array})
-    made = run({"x": array}, Cast(tensor="x", datatype="BF16"), Cast(tensor="x", datatype="FP32"))
+    made = run({"x": array}, op.Cast(tensor="x", datatype="BF16"), op.Cast(tensor="x", datatype="FP32"))
     np.testing.assert_array_equal(expected, made["x"])
 
 
 def test_bf16_is_cast_to_whole_numbers_with_the_same_care() -> None:
     values = from_numbers(np.array([[1.75, 200.0]]))
-    assert [[1, 200]] == run({"x": values}, Cast(tensor="x", datatype="UINT8"))["x"].tolist()
+    assert [[1, 200]] == run({"x": values}, op.Cast(tensor="x", datatype="UINT8"))["x"].tolist()
     with pytest.raises(DataError, match="no UINT8"):
-        run({"x": from_numbers(np.array([[256.0]]))}, Cast(tensor="x", datatype="UINT8"))
+        run({"x": from_numbers(np.array([[256.0]]))}, op.Cast(tensor="x", datatype="UINT8"))
 
 
 def test_bf16_is_moved_but_not_computed_with() -> None:
     values = from_numbers(np.arange(6.0).reshape(1, 2, 3))
-    made = run({"x": values}, Transpose(tensor="x", order=(0, 2, 1)), Reshape(tensor="x", shape=("batch", 6)))
+    made = run({"x": values}, op.Transpose(tensor="x", order=(0, 2, 1)), op.Reshape(tensor="x", shape=("batch", 6)))
     np.testing.assert_array_equal(from_numbers(np.array([[0, 3, 1, 4, 2, 5]])), made["x"])
     with pytest.raises(UsageError, match="is BF16, and floats are needed") as caught:
-        run({"x": values}, Softmax(tensor="x"))
+        run({"x": values}, op.Softmax(tensor="x"))
     assert "cast" in caught.value.hint
 
 
 @pytest.mark.parametrize("value", (np.nan, np.inf, -1.0, 256.0))
 def test_a_number_that_does_not_fit_is_refused(value: float) -> None:
     with pytest.raises(DataError, match="no UINT8"):
-        run({"x": np.array([[value]], np.float32)}, Cast(tensor="x", datatype="UINT8"))
+        run({"x": np.array([[value]], np.float32)}, op.Cast(tensor="x", datatype="UINT8"))
 
 
 def test_the_ends_of_64_bits_are_known_exactly() -> None:
     lowest = np.array([[-(2.0**63)]], np.float64)
-    assert [[-(2**63)]] == run({"x": lowest}, Cast(tensor="x", datatype="INT64"))["x"].tolist()
+    assert [[-(2**63)]] == run({"x": lowest}, op.Cast(tensor="x", datatype="INT64"))["x"].tolist()
     with pytest.raises(DataError):
-        run({"x": -lowest}, Cast(tensor="x", datatype="INT64"))
+        run({"x": -lowest}, op.Cast(tensor="x", datatype="INT64"))
     with pytest.raises(DataError):
-        run({"x": np.array([[2**63]], np.uint64)}, Cast(tensor="x", datatype="INT64"))
+        run({"x": np.array([[2**63]], np.uint64)}, op.Cast(tensor="x", datatype="INT64"))
 
 
 def test_each_channel_is_scaled_by_its_own_numbers() -> None:
     image = np.ones((1, 2, 2, 3), np.float32)
-    made = run({"x": image}, Scale(tensor="x", multiply=(1, 2, 3), add=(10,), axis=-1))["x"]
+    made = run({"x": image}, op.Scale(tensor="x", multiply=(1, 2, 3), add=(10,), axis=-1))["x"]
     assert [11.0, 12.0, 13.0] == made[0, 1, 1].tolist()
 
 
 def test_missing_numbers_are_imputed_column_by_column() -> None:
     table = np.array([[np.nan, 1], [2, np.nan]], np.float64)
-    assert [[7, 1], [2, 8]] == run({"x": table}, Impute(tensor="x", values=(7, 8)))["x"].tolist()
+    assert [[7, 1], [2, 8]] == run({"x": table}, op.Impute(tensor="x", values=(7, 8)))["x"].tolist()
 
 
 def test_nan_is_not_over_a_threshold_and_stays_when_clipped() -> None:
     array = np.array([[np.nan, 0.5, 0.4]], np.float32)
-    assert [[False, True, False]] == run({"x": array}, Threshold(tensor="x", at=0.5))["x"].tolist()
-    assert np.isnan(run({"x": array}, Clip(tensor="x", low=0))["x"][0, 0])
+    assert [[False, True, False]] == run({"x": array}, op.Threshold(tensor="x", at=0.5))["x"].tolist()
+    assert np.isnan(run({"x": array}, op.Clip(tensor="x", low=0))["x"][0, 0])
 
 
 def test_numbers_become_texts() -> None:
-    made = run({"x": np.array([2, 0], np.int64)}, Labels(tensor="x", labels=("no", "perhaps", "yes"), output="word"))
+    made = run({"x": np.array([2, 0], np.int64)}, op.Labels(tensor="x", labels=("no", "perhaps", "yes"), output="word"))
     assert [b"yes", b"no"] == made["word"].tolist()
 
 
 @pytest.mark.parametrize("number", (-1, 3))
 def test_a_number_without_a_text_is_refused(number: int) -> None:
     with pytest.raises(DataError, match="no label"):
-        run({"x": np.array([number], np.int64)}, Labels(tensor="x", labels=("a", "b", "c")))
+        run({"x": np.array([number], np.int64)}, op.Labels(tensor="x", labels=("a", "b", "c")))
 
 
 def test_fields_of_a_table_become_a_matrix_and_fields_again() -> None:
     fields: Arrays = {name: np.array([number, number + 10], np.float32) for number, name in enumerate("abc")}
     fields["b"] = fields["b"].reshape(2, 1)
-    joined = run(fields, JoinColumns(tensors=("a", "b", "c"), output="table"))
+    joined = run(fields, op.JoinColumns(tensors=("a", "b", "c"), output="table"))
     assert [[0, 1, 2], [10, 11, 12]] == joined["table"].tolist()
-    again = run(joined, SplitColumns(tensor="table", outputs=("a", "b", "c")))
+    again = run(joined, op.SplitColumns(tensor="table", outputs=("a", "b", "c")))
     assert {"a": [0, 10], "b": [1, 11], "c": [2, 12]} == {name: array.tolist() for name, array in again.items()}
 
 
 def test_tensors_stand_side_by_side() -> None:
     made = run(
         {"a": np.ones((2, 1), np.float32), "b": np.zeros((2, 2), np.float32)},
-        Concatenate(tensors=("b", "a"), output="both"),
+        op.Concatenate(tensors=("b", "a"), output="both"),
     )
     assert [[0, 0, 1]] * 2 == made["both"].tolist()
 
 
 def test_sizes_that_vary_are_added_by_name() -> None:
     specs = {name: TensorSpec(name=name, datatype="FP32", shape=("batch", name)) for name in "ab"}
-    step = plan_operations([Concatenate(tensors=("a", "b"), output="c")], specs, place="here")
+    step = plan_operations([op.Concatenate(tensors=("a", "b"), output="c")], specs, place="here")
     assert ("batch", "a+b") == step.specs["c"].shape
 
 
 def test_select_and_rename_keep_order_and_names() -> None:
     arrays: Arrays = {name: np.zeros((1, 1), np.float32) for name in "abc"}
-    made = run(arrays, Select(tensors=("c", "a")), Rename(names={"c": "a", "a": "c"}))
+    made = run(arrays, op.Select(tensors=("c", "a")), op.Rename(names={"c": "a", "a": "c"}))
     assert ["a", "c"] == list(made)
 
 
@@ -319,54 +301,54 @@ SPECS = {
     "t": TensorSpec(name="t", datatype="BYTES", shape=("batch", "words")),
 }
 WRONG: list[tuple[Operation, str]] = [
-    (Cast(tensor="nothing", datatype="FP32"), "no tensor 'nothing'"),
-    (Cast(tensor="t", datatype="FP32"), "BYTES"),
-    (Cast(tensor="x", datatype="BYTES"), "cast to 'BYTES'"),
-    (Scale(tensor="i"), "floats are needed"),
-    (Scale(tensor="x", multiply=(1, 2, 3)), "3 values"),
-    (Scale(tensor="x", multiply=(float("nan"),)), "finite"),
-    (Scale(tensor="x", multiply=(1e300,)), "finite numbers of FP32"),
-    (Scale(tensor="x", multiply=()), "one or more"),
-    (Scale(tensor="x", multiply=(1, 2, 3, 4), axis=0), "rows"),
-    (Normalise(tensor="x", mean=(0,), std=(0,)), "above 0"),
-    (Normalise(tensor="x", mean=(0,), std=(1e-60,)), "above 0"),
-    (Clip(tensor="x"), "low, high or both"),
-    (Clip(tensor="x", low=2, high=1), "above high"),
-    (Clip(tensor="i", low=0.5), "no INT64"),
-    (Impute(tensor="i", values=(0,)), "floats"),
-    (Threshold(tensor="t", at=0), "numbers are needed"),
-    (Threshold(tensor="x", at=float("inf")), "finite"),
-    (Transpose(tensor="x", order=(1, 0)), "moves the rows"),
-    (Transpose(tensor="x", order=(0, 0)), "once"),
-    (Reshape(tensor="x", shape=("batch", 5)), "does not always fit"),
-    (Reshape(tensor="x", shape=(4, "batch")), "moves the rows"),
-    (Reshape(tensor="x", shape=("batch", -1)), "below 1"),
-    (Softmax(tensor="x", axis=0), "that of the rows"),
-    (Softmax(tensor="x", axis=2), "no axis 2"),
-    (ArgMax(tensor="i"), "that of the rows"),
-    (TopK(tensor="x", k=5), "k 5"),
-    (TopK(tensor="x", k=1, values="i"), "already"),
-    (TopK(tensor="x", k=1, values="v", indices="v"), "already"),
-    (Labels(tensor="x", labels=("a",)), "whole numbers"),
-    (Labels(tensor="i", labels=()), "no labels"),
-    (Labels(tensor="i", labels=("a",), output="x"), "already"),
-    (Select(tensors=()), "no tensor is named"),
-    (Select(tensors=("x", "x")), "twice"),
-    (Rename(names={"x": "i"}), "already"),
-    (Rename(names={"x": ""}), "needs a name"),
-    (Concatenate(tensors=("x", "t"), output="y"), "cannot be put together"),
-    (Concatenate(tensors=("x", "x"), output="y"), "twice"),
-    (Concatenate(tensors=("x",), output="y", axis=0), "rows"),
-    (JoinColumns(tensors=("x",), output="y"), "no column"),
-    (SplitColumns(tensor="x", outputs=("a", "b")), "has not 2 columns"),
-    (SplitColumns(tensor="x", outputs=("a", "b", "c", "i")), "already"),
+    (op.Cast(tensor="nothing", datatype="FP32"), "no tensor 'nothing'"),
+    (op.Cast(tensor="t", datatype="FP32"), "BYTES"),
+    (op.Cast(tensor="x", datatype="BYTES"), "cast to 'BYTES'"),
+    (op.Scale(tensor="i"), "floats are needed"),
+    (op.Scale(tensor="x", multiply=(1, 2, 3)), "3 values"),
+    (op.Scale(tensor="x", multiply=(float("nan"),)), "finite"),
+    (op.Scale(tensor="x", multiply=(1e300,)), "finite numbers of FP32"),
+    (op.Scale(tensor="x", multiply=()), "one or more"),
+    (op.Scale(tensor="x", multiply=(1, 2, 3, 4), axis=0), "rows"),
+    (op.Normalise(tensor="x", mean=(0,), std=(0,)), "above 0"),
+    (op.Normalise(tensor="x", mean=(0,), std=(1e-60,)), "above 0"),
+    (op.Clip(tensor="x"), "low, high or both"),
+    (op.Clip(tensor="x", low=2, high=1), "above high"),
+    (op.Clip(tensor="i", low=0.5), "no INT64"),
+    (op.Impute(tensor="i", values=(0,)), "floats"),
+    (op.Threshold(tensor="t", at=0), "numbers are needed"),
+    (op.Threshold(tensor="x", at=float("inf")), "finite"),
+    (op.Transpose(tensor="x", order=(1, 0)), "moves the rows"),
+    (op.Transpose(tensor="x", order=(0, 0)), "once"),
+    (op.Reshape(tensor="x", shape=("batch", 5)), "does not always fit"),
+    (op.Reshape(tensor="x", shape=(4, "batch")), "moves the rows"),
+    (op.Reshape(tensor="x", shape=("batch", -1)), "below 1"),
+    (op.Softmax(tensor="x", axis=0), "that of the rows"),
+    (op.Softmax(tensor="x", axis=2), "no axis 2"),
+    (op.ArgMax(tensor="i"), "that of the rows"),
+    (op.TopK(tensor="x", k=5), "k 5"),
+    (op.TopK(tensor="x", k=1, values="i"), "already"),
+    (op.TopK(tensor="x", k=1, values="v", indices="v"), "already"),
+    (op.Labels(tensor="x", labels=("a",)), "whole numbers"),
+    (op.Labels(tensor="i", labels=()), "no labels"),
+    (op.Labels(tensor="i", labels=("a",), output="x"), "already"),
+    (op.Select(tensors=()), "no tensor is named"),
+    (op.Select(tensors=("x", "x")), "twice"),
+    (op.Rename(names={"x": "i"}), "already"),
+    (op.Rename(names={"x": ""}), "needs a name"),
+    (op.Concatenate(tensors=("x", "t"), output="y"), "cannot be put together"),
+    (op.Concatenate(tensors=("x", "x"), output="y"), "twice"),
+    (op.Concatenate(tensors=("x",), output="y", axis=0), "rows"),
+    (op.JoinColumns(tensors=("x",), output="y"), "no column"),
+    (op.SplitColumns(tensor="x", outputs=("a", "b")), "has not 2 columns"),
+    (op.SplitColumns(tensor="x", outputs=("a", "b", "c", "i")), "already"),
 ]
 
 
 @pytest.mark.parametrize(("operation", "reason"), WRONG)
 def test_what_cannot_work_is_said_when_it_is_declared_with_its_place(operation: Operation, reason: str) -> None:
     with pytest.raises(UsageError, match=r"here, operation 1 \(\w+\): ") as caught:
-        plan_operations([Select(tensors=("x", "i", "t")), operation], SPECS, place="here")
+        plan_operations([op.Select(tensors=("x", "i", "t")), operation], SPECS, place="here")
     assert reason in f"{caught.value.what} {caught.value.why}"
 
 
@@ -382,11 +364,11 @@ def test_what_one_operation_makes_the_next_one_takes() -> None:
     pixels = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
     made = run(
         {"image": pixels},
-        Cast(tensor="image", datatype="FP32"),
-        Scale(tensor="image", multiply=(1 / 255,)),
-        Normalise(tensor="image", mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.2)),
-        Transpose(tensor="image", order=(0, 3, 1, 2)),
-        Rename(names={"image": "x"}),
+        op.Cast(tensor="image", datatype="FP32"),
+        op.Scale(tensor="image", multiply=(1 / 255,)),
+        op.Normalise(tensor="image", mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.2)),
+        op.Transpose(tensor="image", order=(0, 3, 1, 2)),
+        op.Rename(names={"image": "x"}),
     )
     expected = ((pixels.astype(np.float32) / 255 - (0.5, 0.4, 0.3)) / 0.2).transpose(0, 3, 1, 2)
     np.testing.assert_allclose(expected, made["x"], rtol=1e-4, atol=1e-6)

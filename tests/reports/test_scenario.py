@@ -10,7 +10,7 @@ from modeldyno.records.verdict import MeasurementVerdict, ObjectiveVerdict
 from modeldyno.reports.headline import run_headline
 from modeldyno.reports.junit import run_junit
 from modeldyno.reports.markdown import run_markdown
-from modeldyno.reports.page.page import run_page
+from modeldyno.reports.page.run_page import run_page
 from modeldyno.reports.scenario import NOT_OFFICIAL
 from modeldyno.reports.terminal.run import run_text
 

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from modeldyno.api.artifacts.opening import artifact_of
 from modeldyno.children import ChildLimits
@@ -16,6 +16,7 @@ from modeldyno.errors import InputError, ToolError, UsageError
 from modeldyno.models.examine import examine
 from modeldyno.models.openvino.conversion import convert_to_openvino
 from modeldyno.records.deployment import SessionSettings
+from modeldyno.records.signature import Signature, TensorSpec
 from modeldyno.runtimes.onnx_runtime import OnnxRuntime
 from modeldyno.runtimes.open_vino import OpenVinoRuntime, OpenVinoSession
 from modeldyno.testing import models as samples
@@ -180,3 +181,15 @@ def test_sessions_opened_in_many_threads_do_not_disturb_one_another(tmp_path: Pa
     for thread in threads:
         thread.join()
     assert [True] * 80 == found
+
+
+def test_a_width_that_the_signature_fixes_and_the_file_leaves_open_is_refused(tmp_path: Path) -> None:
+    rows = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", "width"]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "open", rows[:1], rows[1:])
+    path = tmp_path / "open.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    specs = [TensorSpec(name=name, datatype="FP32", shape=("batch", 4)) for name in ("x", "y")]
+    signature = Signature(inputs=tuple(specs[:1]), outputs=tuple(specs[1:]))
+    session = OpenVinoRuntime().open(path, signature, SessionSettings())
+    kit.check_widths(session, {"x": np.ones((2, 4), np.float32)})
+    assert [[1, 1, 1, 1]] == session.run({"x": np.ones((1, 4), np.float32)})["y"].tolist()

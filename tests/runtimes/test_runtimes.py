@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from modeldyno.clock import SystemClock
+from modeldyno.errors import ToolError
 from modeldyno.models.scikit.estimator import load_scikit
 from modeldyno.protocols import Runtime, Tensors
 from modeldyno.records.deployment import SessionSettings
@@ -59,6 +60,12 @@ def test_scikit_learn_releases_the_lock(saved: Callable[[str], Saved], kind: str
     kit.check_lock_released(session, some_digits(1), SystemClock())
 
 
+def sum_of_two(rows: Array) -> Array:
+    if rows.shape[1:] != (2,):
+        raise ToolError(f"rows of {rows.shape[1:]} are no rows")
+    return np.asarray(rows.sum(axis=1))
+
+
 class Broken:
     """A runtime whose sessions add up rows, except for one fault."""
 
@@ -89,7 +96,9 @@ class Broken:
         (lambda x: x.sum(axis=1).astype(np.float64), "not FP32"),
         (lambda x: x, "the signature says"),
         (lambda x: (x - x.mean(axis=0)).sum(axis=1), "differs between one batch"),
-        (lambda x: x.sum(axis=1), "raised no InputError"),
+        (lambda x: x.sum(axis=1), r"computed with the shape \(7, 3\)"),
+        (lambda x: x[:, :2].sum(axis=1), r"computed with the shape \(7, 3\)"),
+        (sum_of_two, "raised no InputError"),
     ),
 )
 def test_the_kit_finds_a_broken_runtime(compute: Callable[[Array], Array], complaint: str) -> None:

@@ -6,7 +6,7 @@ from modeldyno.records.requests import Outcome
 from modeldyno.records.workload import KindShare, RowShare, Workload
 from modeldyno.reports.kinds import kind_rows
 from modeldyno.reports.markdown import run_markdown
-from modeldyno.reports.page.page import run_page
+from modeldyno.reports.page.run_page import run_page
 from modeldyno.reports.terminal.run import run_text
 from modeldyno.stats.summary import summarise
 

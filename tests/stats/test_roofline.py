@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 
 from modeldyno.records.anatomy import Operation, OperatorCost, Tensor, Trace
 from modeldyno.stats.blocks import median_estimate
-from modeldyno.stats.roofline import Counted, Roof, operator_times, operators_estimate, precision_of, split_of
+from modeldyno.stats.roofline import (
+    Counted,
+    Roof,
+    operator_times,
+    operators_estimate,
+    precision_of,
+    precision_of_products,
+    split_of,
+)
 
 ROOF = Roof(compute_per_s={"fp32": 1e12, "int8": 4e12}, bytes_per_s=1e10)
 BLOCKS = 6
@@ -111,3 +119,27 @@ def test_fewer_than_six_blocks_have_a_median_and_no_interval() -> None:
     assert (3.0, None) == ((found := median_estimate([1.0, 5.0, 3.0])).value, found.low)
     with pytest.raises(ValueError, match="at least one"):
         median_estimate([])
+
+
+@pytest.mark.parametrize(
+    ("datatypes", "expected"),
+    (
+        ({"int8": 1000, "float32": 10}, "int8"),
+        ({"int8": 1000, "float32": 11}, "mixed"),
+        ({"float32": 1}, "fp32"),
+        ({}, None),
+    ),
+)
+def test_a_call_is_computed_in_what_its_products_are_but_for_a_hundredth(
+    datatypes: dict[str, int], expected: str | None
+) -> None:
+    products = [counted("MatMul", operations, 1, datatype=name) for name, operations in datatypes.items()]
+    others = [counted("Cast", 10**9, 1, datatype="float64", is_product=False)]
+    assert expected == precision_of_products([*products, *others])
+
+
+def test_a_product_of_narrow_floats_is_narrow_whatever_it_puts_out() -> None:
+    narrow = tensor(4, 4, datatype="bfloat16")
+    product = Operation(name="p", kind="MatMul", inputs=(narrow, narrow, None), outputs=(tensor(4, 4),))
+    conversion = Operation(name="c", kind="Cast", inputs=(narrow,), outputs=(tensor(4, 4),))
+    assert ["bf16", "fp32"] == [precision_of(product), precision_of(conversion)]

@@ -13,7 +13,8 @@ from modeldyno.records.signature import Signature, TensorSpec
 from modeldyno.server.models.merging import merge, own_outputs
 from modeldyno.testing.padding_kit import check_padding
 from modeldyno.testing.sessions import FunctionSession
-from modeldyno.wire.v2_request import InferRequest, OutputWish
+from modeldyno.wire.v2_request import InferRequest
+from modeldyno.wire.v2_wishes import OutputWish
 
 Outputs = dict[str, NDArray[np.generic]]
 

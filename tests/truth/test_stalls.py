@@ -74,25 +74,14 @@ def test_half_a_second_in_five_is_in_p99_and_max_and_a_closed_loop_would_hide_it
 
 @pytest.mark.slow
 @pytest.mark.real_time
-def test_the_p99_of_the_report_is_that_of_the_stalls_once_there_were_enough(measure: Measure) -> None:
-    stalling = Behaviour(delay_ns=2 * MS, stall_every_ns=S, stall_ns=100 * MS)
-    told = measure(stalling, rate_per_s=150, duration_ns=120 * S)
-    p99 = told.summary.response_time.p99_ns
-    assert p99 is not None
-    assert p99.low is not None
-    assert p99.high is not None
-    assert p99.low - MS < worst_hundredth_ns(stalling) < p99.high + MS
-
-
-@pytest.mark.slow
-@pytest.mark.real_time
 @pytest.mark.timeout(600)
 def test_half_a_second_in_five_is_the_p99_of_the_report_after_fifty_stalls(measure: Measure) -> None:
     """Whole stalls are the independent events here: five of a hundredth of the time each are asked for a p99."""
-    stalling = Behaviour(delay_ns=5 * MS, stall_every_ns=5 * S, stall_ns=500 * MS)
-    told = measure(stalling, rate_per_s=100, duration_ns=280 * S)
+    behaviour = Behaviour(delay_ns=5 * MS, stall_every_ns=5 * S, stall_ns=500 * MS)
+    told = measure(behaviour, rate_per_s=100, duration_ns=280 * S)
     p99 = told.summary.response_time.p99_ns
     assert p99 is not None
-    assert worst_hundredth_ns(stalling) - 30 * MS < p99.value < 540 * MS
+    assert worst_hundredth_ns(behaviour) - 30 * MS < p99.value < 540 * MS
     assert p99.low is not None
-    assert p99.low > 400 * MS
+    assert p99.high is not None
+    assert 400 * MS < p99.low - MS < worst_hundredth_ns(behaviour) < p99.high + MS

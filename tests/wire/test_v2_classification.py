@@ -10,8 +10,9 @@ from modeldyno.bfloat16 import as_numbers
 from modeldyno.records.signature import DATATYPES, Signature, TensorSpec
 from modeldyno.wire.v2_classification import can_classify, top_classes
 from modeldyno.wire.v2_client import decode_infer_response
-from modeldyno.wire.v2_request import InferRequest, OutputWish
+from modeldyno.wire.v2_request import InferRequest
 from modeldyno.wire.v2_response import InferResponseEncoder
+from modeldyno.wire.v2_wishes import OutputWish
 
 NUMERIC = sorted(name for name in DATATYPES if can_classify(name))
 

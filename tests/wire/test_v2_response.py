@@ -8,8 +8,9 @@ import pytest
 from modeldyno.records.signature import Signature, TensorSpec
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.v2_client import decode_infer_response
-from modeldyno.wire.v2_request import InferRequest, OutputWish
+from modeldyno.wire.v2_request import InferRequest
 from modeldyno.wire.v2_response import InferResponseEncoder
+from modeldyno.wire.v2_wishes import OutputWish
 
 SIGNATURE = Signature(
     inputs=(TensorSpec(name="x", datatype="FP32", shape=("batch", 3)),),

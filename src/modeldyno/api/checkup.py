@@ -17,7 +17,8 @@ from modeldyno.api.profiled.peaks import peaks_of
 from modeldyno.api.served.server_process import ServerProcess
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.errors import ToolError
-from modeldyno.loadgen.driver import LoadResult, run_load
+from modeldyno.loadgen.driver import run_load
+from modeldyno.loadgen.load_result import LoadResult
 from modeldyno.loadgen.watching.stolen_time import ProcessorTime, stolen_fraction
 from modeldyno.machine.environment import capture_environment
 from modeldyno.machine.floors import FLOOR_PROTOCOLS, keep_floor

@@ -28,6 +28,7 @@ from modeldyno.processing.graph import plan_pipeline
 from modeldyno.processing.session import PipelineSession
 from modeldyno.protocols import Dataset, Progress, Session, Silent
 from modeldyno.records.combination import Combination
+from modeldyno.records.objective import Objective
 from modeldyno.records.pipeline import Cascade, Node, Pipeline
 from modeldyno.records.signature import Signature
 from modeldyno.seeds import DEFAULT_SEED
@@ -83,26 +84,15 @@ def combine(  # noqa: PLR0913 - keyword-only, each an option of the verb
     objectives = quality_objectives(slo, has_reference=kind != "sequence", verb="combine")
     if objectives and data is None:
         raise UsageError("objectives are judged on labelled rows", hint="give them with --data FILE")
-    parts = parts_at([Path(one) for one in bundles], takes_files=kind == "sequence")
-    if not any(part.members for part in parts):
-        raise UsageError("there is no model to combine", hint="name at least one bundle")
+    parts = _parts(kind, bundles)
     graph = build_graph(kind, parts, rule, _signatures(parts), may_choose=bool(objectives))
-    combination = Combination(
-        tool_version=__version__,
-        combined_at=clock.wall_time(),
-        environment=capture_environment(),
-        out=None,
-        pipeline=_pipeline(name or _stem(place), graph, parts, kind, clock.wall_time()),
-        data=None,
-        objectives=objectives,
-    )
+    pipeline = _pipeline(name or _stem(place), graph, parts, kind, clock.wall_time())
+    combination = _begun(pipeline, objectives)
     with contextlib.ExitStack() as stack:
         sessions = _opened(parts, stack)
-        dataset = None
-        if data is not None:
-            dataset = open_dataset(Path(data), combination.pipeline.signature, label=label)
+        dataset = None if data is None else open_dataset(Path(data), pipeline.signature, label=label)
         if rule.thresholds and isinstance(graph, Cascade):
-            rows = rows_for(dataset, _first(parts), combination.pipeline.signature, seed=seed)
+            rows = rows_for(dataset, _first(parts), pipeline.signature, seed=seed)
             check_thresholds(graph, _signatures(parts), sessions, rows)
         if dataset is not None:
             combination = _measured(
@@ -118,6 +108,26 @@ def combine(  # noqa: PLR0913 - keyword-only, each an option of the verb
         if any(one.verdict != "pass" for one in combination.verdicts):
             return combination
         return _written(combination, parts, dataset, sessions, place, force=force, seed=seed)
+
+
+def _parts(kind: Kind, bundles: Sequence[Place]) -> Sequence[Part]:
+    parts = parts_at([Path(one) for one in bundles], takes_files=kind == "sequence")
+    if not any(part.members for part in parts):
+        raise UsageError("there is no model to combine", hint="name at least one bundle")
+    return parts
+
+
+def _begun(pipeline: Pipeline, objectives: tuple[Objective, ...]) -> Combination:
+    """The record before anything was measured or written."""
+    return Combination(
+        tool_version=__version__,
+        combined_at=pipeline.created_at,
+        environment=capture_environment(),
+        out=None,
+        pipeline=pipeline,
+        data=None,
+        objectives=objectives,
+    )
 
 
 def _check(name: str, data: Place | None, label: str | None) -> None:

@@ -4,18 +4,20 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
+import msgspec
+
 from modeldyno.api.artifacts.derivation import Comparison, rows_for
+from modeldyno.api.artifacts.folder import ArtifactFolder
 from modeldyno.api.artifacts.recipes import recipes_for
 from modeldyno.api.evaluation import quality_objectives
 from modeldyno.api.workshop.candidates import Maker
 from modeldyno.clock import Clock, SystemClock
-from modeldyno.errors import OutputError
 from modeldyno.models.examine import examine
 from modeldyno.protocols import Progress, Silent
 from modeldyno.quality.judge import labels_needed
 from modeldyno.records.artifact import Task
 from modeldyno.records.derivation import Derivation
-from modeldyno.records.files import output_problem, write_record
+from modeldyno.records.files import write_record
 from modeldyno.seeds import DEFAULT_SEED
 
 RECORD = "compression.json"
@@ -55,7 +57,7 @@ def compress(  # noqa: PLR0913 - keyword-only, each an option of the verb
         slo: quality objectives, such as `"accuracy_drop<=0.5%"`; `flip_rate<=1%` when empty.
         budget_ns: time for all of it; a recipe that has begun is finished.
         trust: allow files that can run code when they are loaded.
-        force: replace what is there.
+        force: replace what an earlier compression left there; other files stay.
         task: what the model does, when its file does not say.
         seed: of resampling and made-up rows.
         progress: where to report how far it is.
@@ -70,11 +72,12 @@ def compress(  # noqa: PLR0913 - keyword-only, each an option of the verb
     chosen = recipes_for(recipes) if recipes else None
     objectives = quality_objectives(slo.strip() or DEFAULT_QUALITY, has_reference=True, verb="compress")
     examined = examine(Path(model), trust=trust, task=task)
-    dataset = rows_for(examined, data, label, seed)
+    dataset = rows_for(examined, data, label, seed, trust=trust)
     for objective in objectives:
         if objective.metric != "flip_rate" and dataset.labels is None:
             raise labels_needed(objective, has_data=data is not None)
-    _check_place(place, force=force)
+    folder = ArtifactFolder(place, RECORD)
+    folder.take(force=force)
     started_ns = clock.now_ns()
     maker = Maker(
         model=examined,
@@ -85,6 +88,7 @@ def compress(  # noqa: PLR0913 - keyword-only, each an option of the verb
         trust=trust,
         seed=seed,
         progress=progress or Silent(),
+        budget_ns=budget_ns,
         is_time_up=lambda: clock.now_ns() > started_ns + (1 - _SPEED_SHARE) * budget_ns,
         recipes=chosen,
         asked=tuple(recipes),
@@ -92,18 +96,10 @@ def compress(  # noqa: PLR0913 - keyword-only, each an option of the verb
     )
     try:
         found = Comparison(maker, clock, round(_SPEED_SHARE * budget_ns)).derive(str(place))
-    finally:
         (place / _CALIBRATION).unlink(missing_ok=True)  # rows of the user's data have no place beside a model
-    write_record(place / RECORD, found)
+        found = msgspec.structs.replace(found, files=folder.written(), notes=(*found.notes, *folder.notes()))
+        write_record(place / RECORD, found)
+    except BaseException:
+        folder.empty()  # half of what was asked for would be taken for the whole
+        raise
     return found
-
-
-def _check_place(place: Path, *, force: bool) -> None:
-    """An empty directory, or one that this verb wrote and that may be replaced."""
-    try:
-        if place.is_file() or (place.is_dir() and any(place.iterdir()) and not (force and (place / RECORD).is_file())):
-            hint = "--force replaces it" if (place / RECORD).is_file() else "choose another --out"
-            raise OutputError(f"{place} is there already", hint=hint)
-        place.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise output_problem(place, problem) from problem

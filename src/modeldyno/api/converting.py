@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from modeldyno.api.artifacts.derivation import Comparison, rows_for
+from modeldyno.api.artifacts.elsewhere import ElsewhereTask, convert_elsewhere
 from modeldyno.api.artifacts.openvino_recipes import OPENVINO_FP32
 from modeldyno.api.artifacts.recipe import ONNX_FP32
 from modeldyno.api.artifacts.recipes import recipes_for
@@ -37,6 +38,8 @@ def convert(  # noqa: PLR0913 - keyword-only, each an option of the verb
     budget_ns: int = 10_000_000_000,
     trust: bool = False,
     force: bool = False,
+    environment: bool = False,
+    requirements: str | PathLike[str] | None = None,
     task: Task | None = None,
     seed: int = DEFAULT_SEED,
     progress: Progress | None = None,
@@ -53,6 +56,8 @@ def convert(  # noqa: PLR0913 - keyword-only, each an option of the verb
         budget_ns: time for measuring the speed.
         trust: allow files that can run code when they are loaded.
         force: replace what is there.
+        environment: do all of it in an environment of its own, in which what the format needs is installed by pip.
+        requirements: a file of what is installed there instead, in pip's form: `scikit-learn==1.5.2`.
         task: what the model does, when its file does not say.
         seed: of resampling and made-up rows.
         progress: where to report how far it is.
@@ -62,10 +67,28 @@ def convert(  # noqa: PLR0913 - keyword-only, each an option of the verb
         InputError: the model cannot be read, or not be converted; the reason is told, and nothing is written.
         TrustError, DataError: see `inspect` and `evaluate`.
         OutputError: the place is taken or cannot be written.
+        ToolError: the environment could not be made.
         UsageError: the model is in that format already, or `out` has another ending.
     """
     place = Path(out)
     _check_place(place, to, force=force)
+    if environment or requirements is not None:
+        return convert_elsewhere(
+            ElsewhereTask(
+                model=str(model),
+                to=to,
+                out=str(out),
+                data=None if data is None else str(data),
+                label=label,
+                budget_ns=budget_ns,
+                trust=trust,
+                force=force,
+                task=task,
+                seed=seed,
+            ),
+            requirements=None if requirements is None else Path(requirements),
+            progress=progress or Silent(),
+        )
     examined = examine(Path(model), trust=trust, task=task)
     if examined.format == to:
         raise UsageError(f"{model} is in that format already", hint=f"make it smaller with: dyno compress {model}")
@@ -74,7 +97,7 @@ def convert(  # noqa: PLR0913 - keyword-only, each an option of the verb
     with _folder_beside(place) as folder:
         maker = Maker(
             model=examined,
-            dataset=rows_for(examined, data, label, seed),
+            dataset=rows_for(examined, data, label, seed, trust=trust),
             is_real_data=data is not None,
             objectives=(),
             work=Path(folder),

@@ -87,7 +87,9 @@ def evaluate(  # noqa: PLR0913 - keyword-only, each an option of the verb
         with closing(subject.open()) as session:
             found = rechecked(Assessment(), Path(source), session, None, digest="", seed=seed)
         return _evaluation(found, source, "none", objectives, None, clock)
-    dataset = open_dataset(Path(data), subject.signature, label=label, beside=beside.names)
+    dataset = open_dataset(
+        Path(data), subject.signature, label=label, beside=beside.names, takes_gaps=subject.takes_gaps
+    )
     if dataset.labels is None and compared is None and not is_bundle:
         raise DataError(
             f"{data} has no labels",

@@ -1,46 +1,30 @@
 """`load`: put a server under a load and judge the measurement."""
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Literal
 
 import msgspec
-import numpy as np
 
-from modeldyno import __version__
 from modeldyno.api.load.low_load import measure_low_load
+from modeldyno.api.load.measuring import measure
 from modeldyno.api.load.observing import (
     Beside,
-    Sight,
-    counting_of,
-    floor_here,
     metrics_address,
-    server_processes,
-    watch_server,
 )
 from modeldyno.api.load.questions.ask import MOST_DISTINCT, Ask
 from modeldyno.api.load.questions.table import questions_for
-from modeldyno.api.load.scenarios import check_samples, judged_scenario, scenario_load, unjudged
+from modeldyno.api.load.scenarios import check_samples, scenario_load
 from modeldyno.api.load.token_objectives import check_token_objectives
 from modeldyno.api.load.workloads import Shape, distinct_of, replay_of, sizes_of, workload_of
 from modeldyno.clock import Clock, SystemClock
 from modeldyno.errors import ObjectiveError, OutputError, UsageError
-from modeldyno.loadgen.driver import LoadResult, run_load
-from modeldyno.loadgen.recorder import finish_run, start_run
-from modeldyno.loadgen.wiring import PreparedRequest, Wiring
-from modeldyno.machine.environment import capture_environment
-from modeldyno.policies.sending import check_awake, sending_processes
 from modeldyno.protocols import Progress, Silent
 from modeldyno.records.objective import Objective, parse_objectives
 from modeldyno.records.run import Run
 from modeldyno.records.scenario import Scenario
-from modeldyno.records.workload import EffectiveWorkload, Workload
-from modeldyno.stats.judge import judge_run
-from modeldyno.stats.queueing import estimate_queueing
-from modeldyno.stats.summary import summarise
+from modeldyno.records.workload import Workload
 from modeldyno.traffic.replay import Arrivals
 
 
@@ -101,17 +85,14 @@ def load(  # noqa: PLR0913 - keyword-only, each an option of the verb
     check_token_objectives(objectives, questions.protocol, ask.prompts)
     check_samples(scenario, questions)
     workload = msgspec.structs.replace(workload, model=questions.model, protocol=questions.protocol)
-    stamp = clock.wall_time().replace(":", "").replace("-", "").split("+")[0]
-    directory = Path(out) if out is not None else Path("out") / f"{Path(questions.model).name}-{stamp}.run"
-    if directory.exists() and any(directory.iterdir()):
-        raise OutputError(f"{directory} is not empty", hint="choose another --out, or leave it out for a new name")
+    directory = _directory(out, questions.model, clock)
     prepared = questions.make(sizes_of(workload), shape.seed)
     workload = msgspec.structs.replace(workload, kind_mix=prepared.kinds, prompting=prepared.prompting)
     wiring = questions.wired(prepared)
-    low_load = None
+    beside = Beside(metrics_url=metrics_address(workload, metrics_url))
     if estimate_split:
         low_load = measure_low_load(workload, prepared.requests, wiring=wiring, progress=progress, clock=clock)
-    beside = Beside(metrics_url=metrics_address(workload, metrics_url), low_load=low_load)
+        beside = replace(beside, low_load=low_load)
     run, _ = measure(
         workload,
         prepared.requests,
@@ -126,6 +107,15 @@ def load(  # noqa: PLR0913 - keyword-only, each an option of the verb
         scenario=scenario,
     )
     return run, directory
+
+
+def _directory(out: str | PathLike[str] | None, model: str, clock: Clock) -> Path:
+    """Where the run is kept: as asked, else named by model and time."""
+    stamp = clock.wall_time().replace(":", "").replace("-", "").split("+")[0]
+    directory = Path(out) if out is not None else Path("out") / f"{Path(model).name}-{stamp}.run"
+    if directory.exists() and any(directory.iterdir()):
+        raise OutputError(f"{directory} is not empty", hint="choose another --out, or leave it out for a new name")
+    return directory
 
 
 def _distinct(ask: Ask, workload: Workload) -> int | None:
@@ -171,125 +161,3 @@ def speed_objectives(slo: str) -> tuple[Objective, ...]:
                 hint="judge quality with: dyno evaluate MODEL --data DATA --slo ...",
             )
     return objectives
-
-
-def measure(  # noqa: PLR0913 - all but three are keyword-only
-    workload: Workload,
-    prepared: Sequence[PreparedRequest],
-    objectives: Sequence[Objective],
-    *,
-    directory: Path,
-    server_pids: Sequence[int],
-    progress: Progress,
-    clock: Clock,
-    wiring: Wiring | None = None,
-    beside: Beside | None = None,
-    replayed: Arrivals | None = None,
-    scenario: Scenario | None = None,
-) -> tuple[Run, np.ndarray]:
-    """Run a load, summarise and judge it, and keep it under `directory`: the record, the requests, the server's side.
-
-    Without `server_pids`, the processes that listen on the target's port are looked at, when it is on this machine.
-    """
-    environment = capture_environment()
-    check_awake(workload, environment.cores)
-    beside = beside or Beside()
-    server = server_processes(workload, server_pids)
-    run = Run(
-        tool_version=__version__,
-        state="running",
-        started_at=clock.wall_time(),
-        environment=environment,
-        requested=workload,
-        effective=None,
-        objectives=tuple(objectives),
-        floor=floor_here(environment, workload.protocol, progress),
-        low_load=beside.low_load,
-        scenario=unjudged(scenario),
-    )
-    start_run(directory, run)
-    counting = counting_of(workload, wiring.access if wiring is not None else None)
-    with watch_server(server, metrics_url=beside.metrics_url, statistics=counting, clock=clock) as watch:
-        result = run_load(
-            _staffed(workload, run),
-            prepared,
-            run_directory=directory,
-            clock=clock,
-            progress=progress,
-            server_pids=server.pids,
-            wiring=wiring,
-            replayed=replayed,
-        )
-    sight = watch.sight(result.requests, result.start_ns, progress)
-    run = msgspec.structs.replace(
-        run, server=sight.use, metrics=sight.changes, activity=sight.activity, gpus=sight.gpus, answers=result.answers
-    )
-    run = concluded(run, result.requests, result.tokens, effective=result.effective, interrupted=result.interrupted)
-    try:
-        _keep(directory, run, result, sight)
-    except OutputError as problem:
-        raise _kept_elsewhere(run, result, sight, problem) from problem
-    return run, result.requests
-
-
-def _staffed(workload: Workload, run: Run) -> Workload:
-    """With as many sending processes as its rate needs, unless the user said how many."""
-    if workload.workers:
-        return workload
-    highest = run.floor.highest_rate_per_s if run.floor is not None else None
-    peak = max(workload.rate_per_s, workload.to_per_s or 0.0, workload.from_per_s or 0.0)
-    count = sending_processes(peak, highest_per_s=highest, cores=run.environment.cores)
-    return msgspec.structs.replace(workload, workers=count)
-
-
-def _keep(directory: Path, run: Run, result: LoadResult, sight: Sight) -> None:
-    finish_run(directory, run, result.requests, result.tokens)
-    sight.keep(directory)
-
-
-def _kept_elsewhere(run: Run, result: LoadResult, sight: Sight, problem: OutputError) -> OutputError:
-    """Save a finished run that cannot be written where it should be; the error then says where it is."""
-    refuge = Path(tempfile.mkdtemp(prefix="dyno-run-"))
-    try:
-        _keep(refuge, run, result, sight)
-    except OutputError:
-        return problem
-    return OutputError(
-        problem.what,
-        why=problem.why,
-        hint=f"nothing is lost: the whole run was kept in {refuge}; see it with: dyno report {refuge}",
-    )
-
-
-def concluded(
-    run: Run,
-    requests: np.ndarray,
-    tokens: np.ndarray,
-    *,
-    effective: EffectiveWorkload,
-    interrupted: bool,
-) -> Run:
-    """The record with summary and verdict, from the raw requests and the stamps of streamed answers."""
-    summary = summarise(requests, run.requested, run.objectives, activity=run.activity, tokens=tokens)
-    verdict = judge_run(
-        summary,
-        requests,
-        run.requested,
-        effective,
-        run.objectives,
-        interrupted=interrupted,
-        floor=run.floor,
-        server=run.server,
-        answers=run.answers,
-        tokens=tokens,
-        activity=run.activity,
-    )
-    state: Literal["interrupted", "complete"] = "interrupted" if interrupted else "complete"
-    return msgspec.structs.replace(
-        judged_scenario(run, requests),
-        state=state,
-        effective=effective,
-        summary=summary,
-        verdict=verdict,
-        queueing=estimate_queueing(summary, run.low_load),
-    )

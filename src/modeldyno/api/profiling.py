@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from modeldyno import __version__
 from modeldyno.api.artifacts.choices import runtime_named
+from modeldyno.api.artifacts.gaps import gaps_of
 from modeldyno.api.profiled.anatomy import PROFILED, dissect
 from modeldyno.api.profiled.first_call import FirstCallTerms, first_calls
 from modeldyno.api.profiled.peaks import peaks_of
@@ -111,7 +112,9 @@ def profile(  # noqa: PLR0913 - keyword-only, each an option of the verb
     dataset = (
         synthetic_dataset(subject.model.signature, rows=max(sizes), seed=seed)
         if data is None
-        else open_dataset(Path(data), subject.model.signature, label=label)
+        else open_dataset(
+            Path(data), subject.model.signature, label=label, takes_gaps=gaps_of(subject.artifact, trust=trust)
+        )
     )
     started_at = clock.wall_time()
     found, interrupted = _Found(), False
@@ -184,7 +187,7 @@ def _count(plan: _Plan, found: _Found) -> None:
     try:
         found.fields["cost"] = plan.subject.cost(row)
     except DynoError as problem:
-        found.left_out.append(_in_words(problem))
+        found.left_out.append(problem.in_a_line)
 
 
 def _row_bytes(specs: Sequence[TensorSpec]) -> int | None:
@@ -210,7 +213,7 @@ def _open_all(plan: _Plan, found: _Found, clock: Clock) -> None:
             found.entrants += _entrants_in(name, plan, clock)
         except DynoError as problem:
             failed.append(problem)
-            found.left_out.append(f"{name}: {_in_words(problem)}")
+            found.left_out.append(f"{name}: {problem.in_a_line}")
     if not found.entrants:
         raise failed[0]
     # The profile shows every point with its interval, so nobody is dropped for being slow.
@@ -274,9 +277,5 @@ def _start_anew(plan: _Plan, found: _Found, clock: Clock, progress: Progress) ->
             clock=clock,
         )
     except DynoError as problem:
-        found.left_out.append(f"first call in a process of its own: {_in_words(problem)}")
+        found.left_out.append(f"first call in a process of its own: {problem.in_a_line}")
     progress.end()
-
-
-def _in_words(problem: DynoError) -> str:
-    return f"{problem.what}: {problem.why}" if problem.why else problem.what

@@ -16,7 +16,10 @@ from modeldyno.records.files import read_record, write_atomically
 from modeldyno.records.run import Run
 from modeldyno.records.search import Search
 from modeldyno.reports.markdown import run_markdown, search_markdown
-from modeldyno.reports.page.page import capacity_page, comparison_page, run_page, search_page
+from modeldyno.reports.page.capacity_page import capacity_page
+from modeldyno.reports.page.comparison_page import comparison_page
+from modeldyno.reports.page.run_page import run_page
+from modeldyno.reports.page.search_page import search_page
 from modeldyno.reports.terminal.capacity import capacity_text
 from modeldyno.reports.terminal.comparison import comparison_text
 from modeldyno.reports.terminal.run import run_text

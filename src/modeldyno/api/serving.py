@@ -65,25 +65,16 @@ def serve(  # noqa: PLR0913 - each is a matter of its own, and all but the first
         UsageError: there is nothing to serve, two have the same name and version, the port is in use, or the changes
             contradict one another or a model's signature.
     """
-    clock = clock or SystemClock()
+    clock, settings = clock or SystemClock(), settings or ServerSettings()
+    protection, changes = protection or ProtectionSettings(), changes or BatchingChanges()
     bundles = [Path(bundle)] if isinstance(bundle, str | PathLike) else [Path(one) for one in bundle]
-    source = Repository(
-        bundles,
-        None if repository is None else Path(repository),
-        choice=parse_versions(versions),
-        terms=Terms(
-            vouch=None if trusted_key is None else vouch_of(Path(trusted_key)),
-            bundle_key=bundle_key,
-            trust=trust,
-            changes=changes or BatchingChanges(),
-        ),
+    terms = Terms(
+        vouch=None if trusted_key is None else vouch_of(Path(trusted_key)),
+        bundle_key=bundle_key,
+        trust=trust,
+        changes=changes,
     )
-    if not source.names():
-        raise UsageError(
-            "there is nothing to serve" if repository is None else f"{repository} holds no model",
-            hint="dyno serve BUNDLE, or dyno serve --repository DIR with bundles in DIR/NAME/VERSION/",
-        )
-    settings, protection = settings or ServerSettings(), protection or ProtectionSettings()
+    source = _source(bundles, repository, versions, terms)
     if settings.workers != 1:
         from modeldyno.api.served.worker_crew import Offer, serve_with_workers  # what one process can do without
 
@@ -95,7 +86,7 @@ def serve(  # noqa: PLR0913 - each is a matter of its own, and all but the first
             protection=protection,
             trusted_key=None if trusted_key is None else str(trusted_key),
             trust=trust,
-            changes=changes or BatchingChanges(),
+            changes=changes,
         )
         return serve_with_workers(offer, bundle_key=bundle_key, on_ready=on_ready, clock=clock)
     with Protection(protection, clock=clock) as guarding:
@@ -107,3 +98,14 @@ def serve(  # noqa: PLR0913 - each is a matter of its own, and all but the first
             protection=guarding,
             source=source,
         )
+
+
+def _source(bundles: Sequence[Path], repository: Place | None, versions: str, terms: Terms) -> Repository:
+    folder = None if repository is None else Path(repository)
+    source = Repository(bundles, folder, choice=parse_versions(versions), terms=terms)
+    if not source.names():
+        raise UsageError(
+            "there is nothing to serve" if repository is None else f"{repository} holds no model",
+            hint="dyno serve BUNDLE, or dyno serve --repository DIR with bundles in DIR/NAME/VERSION/",
+        )
+    return source

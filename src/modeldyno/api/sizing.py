@@ -31,7 +31,7 @@ from modeldyno.records.capacity import Capacity, CapacitySettings, Probe
 from modeldyno.records.environment import Environment
 from modeldyno.records.files import digest_bytes, digest_file, read_record, write_atomically, write_record
 from modeldyno.records.objective import TOKEN_RATE, Objective
-from modeldyno.reports.page.page import capacity_page
+from modeldyno.reports.page.capacity_page import capacity_page
 from modeldyno.stats.capacity import concluded
 from modeldyno.stats.probes import requests_needed
 

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from modeldyno.api.artifacts.gaps import TriedRow, fills_gaps, gaps_of, may_take_gaps
 from modeldyno.api.artifacts.opening import artifact_of, open_artifact
+from modeldyno.data.asked import TakesGaps
 from modeldyno.deployment.bundle import MANIFEST, PIPELINE, open_bundle
 from modeldyno.models.examine import examine
 from modeldyno.protocols import Session
@@ -21,6 +23,8 @@ class Subject:
     task: Task
     classes: tuple[int | str, ...]
     open: Callable[[], Session]
+    takes_gaps: TakesGaps | None = None
+    """Whether it answers a row that lacks a number; None: nobody can tell."""
 
 
 def subject_at(path: Path, *, trust: bool, task: Task | None) -> Subject:
@@ -41,6 +45,7 @@ def subject_at(path: Path, *, trust: bool, task: Task | None) -> Subject:
             task or pipeline.task,
             pipeline.classes,
             lambda: open_pipeline_session(path, pipeline),
+            TriedRow(lambda: fills_gaps(pipeline.graph), lambda: open_pipeline_session(path, pipeline)),
         )
     if (path / MANIFEST).is_file():
         bundle = open_bundle(path)
@@ -55,9 +60,15 @@ def subject_at(path: Path, *, trust: bool, task: Task | None) -> Subject:
                 trust=trust,
             )
 
-        return Subject(bundle.name, bundle.signature, task or bundle.task, bundle.origin.classes, open_bundled)
+        gaps = TriedRow(lambda: may_take_gaps(bundle.artifact, path / bundle.artifact.path), open_bundled)
+        return Subject(bundle.name, bundle.signature, task or bundle.task, bundle.origin.classes, open_bundled, gaps)
     model = examine(path, trust=trust, task=task)
 
     return Subject(
-        model.name, model.signature, model.task, model.classes, lambda: open_artifact(artifact_of(model), trust=trust)
+        model.name,
+        model.signature,
+        model.task,
+        model.classes,
+        lambda: open_artifact(artifact_of(model), trust=trust),
+        gaps_of(artifact_of(model), trust=trust),
     )

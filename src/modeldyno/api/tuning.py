@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 
 from modeldyno import __version__
+from modeldyno.api.artifacts.gaps import gaps_of
+from modeldyno.api.artifacts.opening import artifact_of
 from modeldyno.api.judging.answers import resolved_task
 from modeldyno.api.load.token_objectives import refuse_token_objectives
 from modeldyno.api.load.workloads import check_repeats
@@ -91,7 +93,7 @@ def tune(  # noqa: PLR0913 - keyword-only, each an option of the verb
     objectives = _objectives(slo)
     examined = examine(Path(model), trust=trust, task=task)
     bundle_path = target / f"{examined.name}.bundle"
-    dataset = _dataset(examined, data, label, objectives, seed)
+    dataset = _dataset(examined, data, label, objectives, seed, trust=trust)
     work, started_ns = target / f"{examined.name}.tune", clock.now_ns()
     traffic = traffic_of(repeats, dataset, examined.signature, is_real_data=data is not None, seed=seed)
     fresh = _fresh(examined, dataset, data, objectives, rate_per_s, budget_ns, traffic, clock)
@@ -107,6 +109,7 @@ def tune(  # noqa: PLR0913 - keyword-only, each an option of the verb
         seed=seed,
         progress=progress,
         is_time_up=lambda: clock.now_ns() > started_ns + MAKING_SHARE * budget_ns,
+        budget_ns=budget_ns,
     )
     workshop = RealWorkshop(
         maker=maker,
@@ -135,12 +138,18 @@ def _objectives(slo: str) -> tuple[Objective, ...]:
 
 
 def _dataset(
-    model: Model, data: str | PathLike[str] | None, label: str | None, objectives: tuple[Objective, ...], seed: int
+    model: Model,
+    data: str | PathLike[str] | None,
+    label: str | None,
+    objectives: tuple[Objective, ...],
+    seed: int,
+    *,
+    trust: bool,
 ) -> Dataset:
     dataset = (
         synthetic_dataset(model.signature, rows=SYNTHETIC_ROWS, seed=seed)
         if data is None
-        else open_dataset(Path(data), model.signature, label=label)
+        else open_dataset(Path(data), model.signature, label=label, takes_gaps=gaps_of(artifact_of(model), trust=trust))
     )
     for objective in objectives:
         if objective.is_about_quality and objective.metric != "flip_rate" and dataset.labels is None:

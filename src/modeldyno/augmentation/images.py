@@ -57,6 +57,15 @@ def mirror(array: Array, severity: float, _spread: Spread, draws: RowDraws) -> A
     return np.where(chosen, array[:, :, ::-1], array)
 
 
+def shift(array: Array, severity: float, _spread: Spread, draws: RowDraws) -> Array:
+    """Moved by `severity` pixels up, down, left or right; pixels at the edge are repeated."""
+    height, width = array.shape[1:3]
+    steps = (severity * draws.signs())[:, np.newaxis, np.newaxis]
+    is_down = (draws.uniform() < 0.5)[:, np.newaxis, np.newaxis]
+    down, across = np.mgrid[:height, :width].astype(np.float64)
+    return _sampled(array, down + np.where(is_down, steps, 0), across + np.where(is_down, 0, steps))
+
+
 def _sampled(array: Array, rows: Array, columns: Array) -> Array:
     """Each image at places between its pixels, bilinear; places outside are moved to the edge."""
     height, width = array.shape[1:3]

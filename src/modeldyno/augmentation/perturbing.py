@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modeldyno.augmentation.draws import RowDraws
-from modeldyno.augmentation.images import blur, crop, mirror, rotate
+from modeldyno.augmentation.images import blur, crop, mirror, rotate, shift
 from modeldyno.augmentation.numbers import add_noise, change_brightness, lose_values
 from modeldyno.augmentation.spread import Spread
 from modeldyno.augmentation.texts import make_typos
@@ -24,6 +24,7 @@ MEANINGS: dict[PerturbationKind, str] = {
     "rotation": "degrees, either way",
     "crop": "of each side cut off, the rest enlarged",
     "mirror": "of the images with left and right exchanged",
+    "shift": "pixels to one of four sides, what comes in repeats the edge",
     "typos": "of the characters exchanged, left out, doubled or replaced",
     "imbalance": "rows of the most frequent class for one of the rarest",
 }
@@ -36,6 +37,7 @@ _USUAL: dict[PerturbationKind, tuple[float, ...]] = {
     "rotation": (5, 10, 20, 45),
     "crop": (0.05, 0.1, 0.2, 0.4),
     "mirror": (1,),
+    "shift": (1, 2, 4),
     "typos": (0.02, 0.05, 0.1, 0.2),
     "imbalance": (2, 5, 10),
 }
@@ -50,6 +52,7 @@ _OF_IMAGES: dict[PerturbationKind, Callable[[Array, float, Spread, RowDraws], Ar
     "rotation": rotate,
     "crop": crop,
     "mirror": mirror,
+    "shift": shift,
 }
 _PIXELS = ("UINT8", "FP16", "FP32", "FP64")
 

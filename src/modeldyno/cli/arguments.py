@@ -11,6 +11,7 @@ from modeldyno.cli.typed import typed
 from modeldyno.data.lengths import parse_length_mix
 from modeldyno.errors import InputError, UsageError
 from modeldyno.records.workload import ProtocolName
+from modeldyno.units import parse_duration_ns
 
 if TYPE_CHECKING:
     from modeldyno.api.load.questions.ask import Ask
@@ -58,6 +59,11 @@ def add_slo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--slo", default="", metavar="TEXT", help='objectives, such as "p99<20ms, accuracy_drop<=1%%, memory<300MB"'
     )
+
+
+def add_budget(parser: argparse.ArgumentParser, default: str, help_text: str) -> None:
+    """How long it may take."""
+    parser.add_argument("--budget", type=typed(parse_duration_ns), default=default, metavar="TIME", help=help_text)
 
 
 def add_ask(parser: argparse.ArgumentParser) -> None:

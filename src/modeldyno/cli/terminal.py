@@ -1,11 +1,14 @@
 """Where text goes: results to stdout, talk and progress to stderr, colour and bars only on a terminal."""
 
 import re
-from typing import TextIO
+from collections.abc import Callable
+from typing import TextIO, TypeVar
 
 from modeldyno.cli.stages import Bar, Log, Stage
 from modeldyno.clock import Clock
 from modeldyno.errors import DynoError
+
+Shown = TypeVar("Shown")
 
 _COLOURS = (
     (re.compile(r"^▸.*$", re.MULTILINE), "bold"),
@@ -45,6 +48,15 @@ class Terminal:
         for pattern, style in _COLOURS:
             coloured.highlight_regex(pattern, style)
         Console(file=self._out, soft_wrap=True).print(coloured)
+
+    def show(self, found: Shown, in_words: Callable[[Shown], str], *, as_json: bool) -> None:
+        """Print what was asked for: the record itself as JSON, or what is said of it."""
+        from modeldyno.records.files import to_json
+
+        if as_json:
+            self.record(to_json(found))
+        else:
+            self.result(in_words(found))
 
     def record(self, content: bytes) -> None:
         """Print a record as JSON."""

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from modeldyno.children import ChildLimits, run_child
 from modeldyno.compression.onnx_products import made_onnx, refuse_other_formats
 from modeldyno.records.artifact import Artifact
@@ -58,7 +60,8 @@ def compress_dynamic_int8(
     )
     nodes = f"{result.quantised} {'node' if result.quantised == 1 else 'nodes'}"
     recipe = f"dynamic int8 ({nodes}){', 7-bit weights' if reduce_range else ''}"
-    return made_onnx(parent, destination, name="onnx-int8-dynamic", recipe=recipe, precision="int8")
+    made = made_onnx(parent, destination, name="onnx-int8-dynamic", recipe=recipe, precision="int8")
+    return msgspec.structs.replace(made, cpu_flags=tuple(cpu_flags))
 
 
 def needs_reduced_range(cpu_flags: Sequence[str]) -> bool:

@@ -97,7 +97,8 @@ def quantise_int8(
     layers = f"{result.layers} {'layer' if result.layers == 1 else 'layers'}"
     range_of_weights = ", halved range of weights" if task.fix_overflow else ""
     recipe = f"NNCF {result.nncf}, int8 ({layers}{range_of_weights}), {calibration.label}"
-    return written(parent, destination, recipe=recipe, name="openvino-int8")
+    made = written(parent, destination, recipe=recipe, name="openvino-int8")
+    return msgspec.structs.replace(made, calibration_digest=calibration.digest, cpu_flags=tuple(cpu_flags))
 
 
 def restore_layers(
@@ -143,7 +144,8 @@ def restore_layers(
         f"NNCF int8, {len(result.restored)} of {result.layers} layers restored{tried}: "
         f"{result.off_before:.2%} {unit} off before, {result.off_after:.2%} after; {calibration.label}"
     )
-    return written(parent, destination, recipe=recipe, name="openvino-int8-restored")
+    made = written(parent, destination, recipe=recipe, name="openvino-int8-restored")
+    return msgspec.structs.replace(made, calibration_digest=calibration.digest, cpu_flags=tuple(cpu_flags))
 
 
 def written(parent: Artifact, destination: Path, *, recipe: str, name: str) -> Artifact:

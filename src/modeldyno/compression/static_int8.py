@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from modeldyno.children import ChildLimits, run_child
 from modeldyno.compression.calibration import Calibration
 from modeldyno.compression.dynamic_int8 import needs_reduced_range
@@ -83,7 +85,8 @@ def compress_static_int8(
     nodes = f"{result.quantised} {'node' if result.quantised == 1 else 'nodes'}"
     narrow = ", 7-bit weights" if reduce_range else ""
     recipe = f"static int8 per channel ({nodes}{narrow}), {method}, {calibration.label}"
-    return made_onnx(parent, destination, name="onnx-int8-static", recipe=recipe, precision="int8")
+    made = made_onnx(parent, destination, name="onnx-int8-static", recipe=recipe, precision="int8")
+    return msgspec.structs.replace(made, calibration_digest=calibration.digest, cpu_flags=tuple(cpu_flags))
 
 
 def is_x86(cpu_flags: Sequence[str]) -> bool:

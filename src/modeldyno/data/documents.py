@@ -31,7 +31,7 @@ def open_document(path: Path, asked: Asked) -> Dataset:
         UsageError: an operation does not fit the rows.
     """
     document = read_record(path, DataDocument)
-    asked = asked._replace(label=asked.label or document.label or None, may_miss=document.gaps)
+    asked = asked._replace(label=asked.label or document.label or None, may_miss=document.gaps or asked.may_miss)
     place = path.parent / document.path
     if document.processing and document.images is not None:
         raise DataError(

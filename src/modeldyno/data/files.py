@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from modeldyno.data.asked import Asked
+from modeldyno.data.asked import Asked, TakesGaps
 from modeldyno.errors import DataError
 from modeldyno.protocols import Dataset
 from modeldyno.records.signature import Signature
@@ -13,7 +13,14 @@ STREAMED_ABOVE_BYTES = 512 * 2**20
 """Files of more content than this are read row by row as they are needed, instead of held in memory."""
 
 
-def open_dataset(path: Path, signature: Signature, *, label: str | None = None, beside: Sequence[str] = ()) -> Dataset:
+def open_dataset(
+    path: Path,
+    signature: Signature,
+    *,
+    label: str | None = None,
+    beside: Sequence[str] = (),
+    takes_gaps: TakesGaps | None = None,
+) -> Dataset:
     """The rows of a file or a folder, checked and converted to the model's inputs.
 
     Files end in .npz, .npy, .csv, .parquet or .jsonl, or are a data document (.json, `DataDocument`). Folders hold
@@ -29,14 +36,15 @@ def open_dataset(path: Path, signature: Signature, *, label: str | None = None, 
         label: name of the array or column with the labels; without it one called y, label, labels, target, targets
             or class is taken.
         beside: arrays or columns that are no features: what `data.beside.read_beside` reads.
+        takes_gaps: whether the model answers rows that lack a number; None: only where a data document says so.
 
     Raises:
         InputError: a .json file that is no data document.
-        DataError: missing, unreadable, empty or ambiguous; wrong number of features or wrong datatype; NaN or
-            infinity; labels that do not match the rows; something that is not declared.
+        DataError: missing, unreadable, empty or ambiguous; wrong number of features or wrong datatype; infinity,
+            or NaN that the model does not take; labels that do not match the rows; something that is not declared.
         UsageError: declared operations do not fit the rows, or an extra is not installed.
     """
-    return open_rows(path, Asked(signature, label, tuple(beside)))
+    return open_rows(path, Asked(signature, label, tuple(beside), takes_gaps or False))
 
 
 def open_rows(path: Path, asked: Asked, *, streamed_above: int = STREAMED_ABOVE_BYTES) -> Dataset:

@@ -7,15 +7,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modeldyno.bfloat16 import BF16, as_numbers, from_numbers
+from modeldyno.data.asked import TakesGaps
 from modeldyno.errors import DataError
 from modeldyno.records.signature import DATATYPES, Signature, TensorSpec
 
 _SUPPORTED_KINDS = "biuf"
 """NumPy dtype kinds of numbers: bool, signed, unsigned, float."""
+_FILL = (
+    "drop these rows, or fill them the way it was done in training: dyno prepare with the step fit_impute; "
+    'where the model fills them itself, say so in a data document: {"path": FILE, "gaps": true}'
+)
 
 
 def fit_tensors(
-    source: str, arrays: Mapping[str, NDArray[Any]], signature: Signature, *, may_miss: bool = False
+    source: str,
+    arrays: Mapping[str, NDArray[Any]],
+    signature: Signature,
+    *,
+    may_miss: bool | TakesGaps = False,
+    columns: Sequence[str] = (),
 ) -> dict[str, NDArray[Any]]:
     """The arrays in the order, datatypes and shapes of the signature's inputs.
 
@@ -23,22 +33,55 @@ def fit_tensors(
         source: the file, for messages.
         arrays: input name to array.
         signature: of the model.
-        may_miss: whether NaN and missing texts, which become empty, may pass.
+        may_miss: whether NaN and missing texts, which become empty, may pass; or who is asked whether NaN may.
+        columns: names of the columns of the only input, for messages.
 
     Raises:
-        DataError: wrong number of features or dimensions, a datatype that does not convert without loss, NaN or
-            infinity, no rows, or different numbers of rows.
+        DataError: wrong number of features or dimensions, a datatype that does not convert without loss, infinity, NaN
+            that may not pass, no rows, or different numbers of rows.
     """
-    fitted = {spec.name: fit_tensor(source, arrays[spec.name], spec, may_miss=may_miss) for spec in signature.inputs}
+    is_asked = callable(may_miss)
+    fitted = {
+        spec.name: fit_tensor(
+            source, arrays[spec.name], spec, may_miss=is_asked or bool(may_miss), fills=not is_asked, columns=columns
+        )
+        for spec in signature.inputs
+    }
     rows = {name: len(array) for name, array in fitted.items()}
     if len(set(rows.values())) > 1:
         told = ", ".join(f"{name} {count}" for name, count in rows.items())
         raise DataError(f"the inputs in {source} differ in their number of rows", why=told)
+    if callable(may_miss):
+        _ask_about_gaps(source, fitted, may_miss, columns)
     return fitted
 
 
-def fit_tensor(source: str, array: NDArray[Any], spec: TensorSpec, *, may_miss: bool = False) -> NDArray[Any]:
-    """One array as one input of the model wants it; see `fit_tensors`."""
+def _ask_about_gaps(
+    source: str, fitted: Mapping[str, NDArray[Any]], takes_gaps: TakesGaps, columns: Sequence[str]
+) -> None:
+    """Show the first row that lacks a number to who knows whether the model takes it."""
+    lacking = {name: array for name, array in fitted.items() if array.dtype.kind == "f" and np.isnan(array).any()}
+    if not lacking:
+        return
+    name, row = min(((name, int(np.argwhere(np.isnan(array))[0][0])) for name, array in lacking.items()), key=_by_row)
+    if not takes_gaps({one: array[row : row + 1] for one, array in fitted.items()}):
+        _check_finite(source, lacking[name], columns or ((name,) if len(fitted) > 1 else ()))
+
+
+def _by_row(place: tuple[str, int]) -> int:
+    return place[1]
+
+
+def fit_tensor(
+    source: str,
+    array: NDArray[Any],
+    spec: TensorSpec,
+    *,
+    may_miss: bool = False,
+    fills: bool = True,
+    columns: Sequence[str] = (),
+) -> NDArray[Any]:
+    """One array as one input of the model wants it; see `fit_tensors`. Without `fills` texts may not be missing."""
     if array.ndim == 0 or len(array) == 0:
         raise DataError(
             f"{source} is empty",
@@ -48,8 +91,8 @@ def fit_tensor(source: str, array: NDArray[Any], spec: TensorSpec, *, may_miss: 
     array = _fit_rank(array, spec)
     _check_shape(source, array, spec)
     if spec.datatype == "BYTES":
-        return _fit_text(source, array, spec, may_miss=may_miss)
-    return _fit_numbers(source, array, spec, may_miss=may_miss)
+        return _fit_text(source, array, spec, may_miss=may_miss and fills)
+    return _fit_numbers(source, array, spec, may_miss=may_miss, columns=columns)
 
 
 def _fit_rank(array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
@@ -119,7 +162,9 @@ def _filled(source: str, array: NDArray[Any], spec: TensorSpec, *, may_miss: boo
     return filled
 
 
-def _fit_numbers(source: str, array: NDArray[Any], spec: TensorSpec, *, may_miss: bool) -> NDArray[Any]:
+def _fit_numbers(
+    source: str, array: NDArray[Any], spec: TensorSpec, *, may_miss: bool, columns: Sequence[str]
+) -> NDArray[Any]:
     array = as_numbers(array)
     if array.dtype.kind not in _SUPPORTED_KINDS:
         sample = str(array.ravel()[0])[:40]
@@ -131,7 +176,7 @@ def _fit_numbers(source: str, array: NDArray[Any], spec: TensorSpec, *, may_miss
     target = np.dtype(DATATYPES[spec.datatype])
     is_float = target.kind == "f" or target == BF16
     may_miss = may_miss and is_float and array.dtype.kind == "f"
-    _check_finite(source, np.where(np.isnan(array), 0, array) if may_miss else array)
+    _check_finite(source, np.where(np.isnan(array), 0, array) if may_miss else array, columns)
     if is_float:
         return _fit_floats(source, array, spec, target)
     return _fit_integers(source, array, spec, target)
@@ -143,21 +188,29 @@ def _kind_in_words(array: NDArray[Any]) -> str:
     )
 
 
-def _check_finite(source: str, array: NDArray[Any]) -> None:
+def _check_finite(source: str, array: NDArray[Any], columns: Sequence[str] = ()) -> None:
     if array.dtype.kind != "f":
         return
     bad = ~np.isfinite(array)
     if not bad.any():
         return
     count, missing = int(bad.sum()), int(np.isnan(array).sum())
-    place = [int(index) for index in np.argwhere(bad)[0]]
-    column = f", column {', '.join(str(index) for index in place[1:])}" if len(place) > 1 else ""
+    whose = "this model does not take" if missing == count else "no model can answer"
     raise DataError(
-        f"{source} holds {count} {'value' if count == 1 else 'values'} that no model can answer: "
+        f"{source} holds {count} {'value' if count == 1 else 'values'} that {whose}: "
         f"{missing} NaN or missing, {count - missing} infinite",
-        why=f"the first is in row {place[0]}{column} (counted from 0)",
-        hint="drop these rows, or fill them the way it was done in training",
+        why=f"the first is in {_place(np.argwhere(bad)[0], columns)} (counted from 0)",
+        hint=_FILL if missing else "drop these rows, or limit the values the way it was done in training",
     )
+
+
+def _place(indices: NDArray[np.intp], columns: Sequence[str]) -> str:
+    row, *rest = (int(index) for index in indices)
+    if len(columns) == 1:
+        return f"row {row}, column {columns[0]!r}"
+    if len(rest) == 1 and len(columns) > rest[0]:
+        return f"row {row}, column {rest[0]} {columns[rest[0]]!r}"
+    return f"row {row}, column {', '.join(map(str, rest))}" if rest else f"row {row}"
 
 
 def _fit_floats(source: str, array: NDArray[Any], spec: TensorSpec, target: np.dtype[Any]) -> NDArray[Any]:

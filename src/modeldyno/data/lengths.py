@@ -5,7 +5,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from modeldyno.errors import DataError, UsageError
+from modeldyno.errors import DataError
+from modeldyno.records.shares import parse_shares
 from modeldyno.records.signature import Signature
 
 
@@ -37,22 +38,13 @@ def parse_length_mix(text: str) -> LengthMix:
         UsageError: a length that is no whole number above 0, or a weight that is no number above 0.
     """
     name, _, lengths = text.rpartition("=")
-    weights: dict[int, float] = {}
-    for part in lengths.split(","):
-        size, colon, weight = part.strip().partition(":")
-        try:
-            length, heavy = int(size), float(weight) if colon else 1.0
-        except ValueError:
-            length, heavy = 0, 0.0
-        if length < 1 or not 0 < heavy < math.inf:
-            raise UsageError(
-                f"{text!r} is not a mix of lengths",
-                why=f"{part.strip()!r} is not a length above 0, nor a length and its weight",
-                hint="for example seq=128, or seq=16:0.9,512:0.1",
-            )
-        weights[length] = weights.get(length, 0.0) + heavy
-    total = math.fsum(weights.values())
-    return LengthMix(name.strip(), tuple((length, weight / total) for length, weight in sorted(weights.items())))
+    shares = parse_shares(
+        lengths,
+        what=f"{text!r} is not a mix of lengths",
+        size_name="length",
+        hint="for example seq=128, or seq=16:0.9,512:0.1",
+    )
+    return LengthMix(name.strip(), shares)
 
 
 def length_choices(mixes: Sequence[LengthMix], signature: Signature) -> list[LengthChoice]:

@@ -9,7 +9,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modeldyno.errors import DataError
+from modeldyno.errors import DataError, first_line
 
 _LOCAL_HEADER_BYTES = 30
 
@@ -28,7 +28,7 @@ def map_arrays(path: Path) -> dict[str, NDArray[Any]]:
                 return {"": _mapped(stream, 0)}
         return _archived(path)
     except (ValueError, zipfile.BadZipFile, EOFError, OSError) as problem:
-        raise DataError(f"cannot read {path}", why=str(problem).strip().splitlines()[0]) from problem
+        raise DataError(f"cannot read {path}", why=first_line(problem)) from problem
 
 
 def _archived(path: Path) -> dict[str, NDArray[Any]]:

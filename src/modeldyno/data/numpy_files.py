@@ -13,7 +13,7 @@ from modeldyno.data.fitting import fit_tensors
 from modeldyno.data.labels import FEATURE_NAMES, LABEL_NAMES, check_labels, choose_labels
 from modeldyno.data.mapped_arrays import map_arrays
 from modeldyno.data.streamed import StreamedDataset
-from modeldyno.errors import DataError
+from modeldyno.errors import DataError, first_line
 from modeldyno.protocols import Dataset
 from modeldyno.records.signature import Signature
 
@@ -109,7 +109,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         pickled = "allow_pickle" in str(problem)
         raise DataError(
             f"{path} holds pickled Python objects, which are never loaded" if pickled else f"cannot read {path}",
-            why="reading them runs whatever code their author put in" if pickled else _first_line(problem),
+            why="reading them runs whatever code their author put in" if pickled else first_line(problem),
             hint="save plain arrays of numbers or text (dtype float32, int64, str)" if pickled else "",
         ) from problem
     return {name: as_numbers(array) for name, array in arrays.items()}
@@ -133,8 +133,3 @@ def _choose_features(path: Path, names: list[str], signature: Signature) -> str:
         why=f"expected one called {wanted}, {', '.join(FEATURE_NAMES[:-1])} or {FEATURE_NAMES[-1]}",
         hint="rename the array, or say which one holds the labels with --label NAME",
     )
-
-
-def _first_line(problem: Exception) -> str:
-    lines = str(problem).strip().splitlines()
-    return lines[0] if lines else type(problem).__name__

@@ -104,7 +104,7 @@ class PreparedDataset:
         first = wrong[0][1]
         return DataError(
             f"{self._rows.name}: {len(wrong)} of {count} rows cannot be prepared: {told}",
-            why=f"{first.what}: {first.why}" if first.why else first.what,
+            why=first.in_a_line,
             hint=first.hint or "mend or remove them",
         )
 

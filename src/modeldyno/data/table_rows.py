@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import ArrowException, csv, parquet
 
 from modeldyno.data.line_index import LineIndex
-from modeldyno.errors import DataError
+from modeldyno.errors import DataError, first_line
 
 
 class TableRows(Protocol):
@@ -201,5 +201,4 @@ def unpacked_bytes(path: Path) -> int:
 
 def unreadable(path: Path, problem: Exception) -> DataError:
     """The error for a file that Arrow cannot read."""
-    lines = str(problem).strip().splitlines()
-    return DataError(f"cannot read {path}", why=lines[0] if lines else type(problem).__name__)
+    return DataError(f"cannot read {path}", why=first_line(problem))

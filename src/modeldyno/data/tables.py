@@ -38,7 +38,8 @@ def open_table(path: Path, asked: Asked) -> ArrayDataset:
     table = read_table(path)
     chosen = choose_columns(path.name, table.column_names, asked)
     arrays = arrays_of(path.name, table, chosen.features, asked.signature)
-    tensors = fit_tensors(path.name, arrays, asked.signature, may_miss=asked.may_miss)
+    columns = chosen.features if len(asked.signature.inputs) == 1 else ()
+    tensors = fit_tensors(path.name, arrays, asked.signature, may_miss=asked.may_miss, columns=columns)
     checked = None if chosen.labels is None else _labels(path.name, table, chosen.labels)
     return ArrayDataset(path.name, tensors, checked, chosen.labels)
 

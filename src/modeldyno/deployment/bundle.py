@@ -11,7 +11,7 @@ import msgspec
 
 from modeldyno.errors import InputError, OutputError
 from modeldyno.records.bundle import Bundle, Datasheet, Samples
-from modeldyno.records.files import digest_file, from_json, output_problem, read_record, write_record
+from modeldyno.records.files import digest_file, from_json, output_problem, read_file, read_record, write_record
 
 MANIFEST, DATASHEET, SAMPLES = "bundle.json", "datasheet.json", "samples.json"
 PIPELINE = "pipeline.json"
@@ -139,7 +139,7 @@ def open_bundle(directory: Path, *, vouch: Vouch | None = None, opens_encrypted:
             why=f"it has no {MANIFEST}",
             hint="make a bundle with: dyno tune MODEL --data DATA",
         )
-    content = _read(directory / MANIFEST)
+    content = read_file(directory / MANIFEST)
     if vouch is not None:
         vouch(directory, content)
     bundle = from_json(content, Bundle, str(directory / MANIFEST))
@@ -179,13 +179,6 @@ def is_outside(name: str) -> bool:
     """Whether a path that is to be relative to a folder leaves it, or says the same in a longer way."""
     parts = Path(name).parts
     return not parts or Path(name).is_absolute() or ".." in parts or str(Path(*parts)) != name
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as problem:
-        raise InputError(f"cannot read {path}", why=problem.strerror or str(problem)) from problem
 
 
 def read_datasheet(directory: Path) -> Datasheet | None:

@@ -10,7 +10,7 @@ from modeldyno.deployment.bundle import SAMPLES, artifact_files
 from modeldyno.deployment.encryption import check_key, decrypt
 from modeldyno.errors import InputError
 from modeldyno.records.bundle import Bundle, Samples
-from modeldyno.records.files import digest_bytes, digest_file, from_json
+from modeldyno.records.files import digest_bytes, digest_file, from_json, read_file
 from modeldyno.secret import Secret
 
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
@@ -56,10 +56,7 @@ class Contents:
             InputError: it is gone, was changed, or cannot be decrypted.
         """
         path, encryption = self._directory / name, self._bundle.encryption
-        try:
-            content = path.read_bytes()
-        except OSError as problem:
-            raise InputError(f"cannot read {path}", why=problem.strerror or str(problem)) from problem
+        content = read_file(path)
         if digest_bytes(content) != self._bundle.files.get(name):
             raise InputError(f"{path} is not the file that was bundled", why="its digest differs, or it is not listed")
         if encryption is None or self._key is None or name not in encryption.files:

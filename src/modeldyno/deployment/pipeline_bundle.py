@@ -9,7 +9,7 @@ from modeldyno.deployment.bundle import MANIFEST, PIPELINE, SAMPLES, Vouch, buil
 from modeldyno.deployment.signing import SIGNATURE, read_private_key, sign_manifest
 from modeldyno.errors import InputError, TrustError
 from modeldyno.records.bundle import Samples
-from modeldyno.records.files import digest_bytes, digest_file, from_json, write_record
+from modeldyno.records.files import digest_bytes, digest_file, from_json, read_file, write_record
 from modeldyno.records.pipeline import Pipeline, members_of
 
 MEMBERS = "members"
@@ -61,7 +61,7 @@ def open_pipeline(directory: Path, *, vouch: Vouch | None = None) -> Pipeline:
         TrustError: from `vouch`.
     """
     manifest = directory / PIPELINE
-    content = _read(manifest)
+    content = read_file(manifest)
     if vouch is not None:
         vouch(directory, content)
     pipeline = from_json(content, Pipeline, str(manifest))
@@ -112,7 +112,7 @@ def samples_of(directory: Path, pipeline: Pipeline) -> Samples:
     Raises:
         InputError: the file was changed since it was checked.
     """
-    content = _read(directory / SAMPLES)
+    content = read_file(directory / SAMPLES)
     if digest_bytes(content) != pipeline.files[SAMPLES]:
         raise InputError(f"{directory / SAMPLES} is not the file that was combined", why="its digest differs")
     return from_json(content, Samples, str(directory / SAMPLES))
@@ -137,10 +137,3 @@ def sign_pipeline(source: Path, target: Path, *, signing_key: Path, force: bool 
 
 def _manifest_of(member: str) -> str:
     return f"{MEMBERS}/{member}/{MANIFEST}"
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as problem:
-        raise InputError(f"cannot read {path}", why=problem.strerror or str(problem)) from problem

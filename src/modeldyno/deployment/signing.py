@@ -7,7 +7,7 @@ from modeldyno.deployment.bundle import Vouch
 from modeldyno.deployment.cryptography_extra import require_cryptography
 from modeldyno.errors import InputError, TrustError
 from modeldyno.records.bundle import BundleSignature
-from modeldyno.records.files import read_record
+from modeldyno.records.files import read_file, read_record
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -70,7 +70,7 @@ def read_private_key(path: Path) -> "Ed25519PrivateKey":
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        key = load_pem_private_key(_read(path), password=None)
+        key = load_pem_private_key(read_file(path), password=None)
     except (ValueError, TypeError) as problem:  # TypeError: it is encrypted
         raise _not_a_key(path, "private") from problem
     if not isinstance(key, Ed25519PrivateKey):
@@ -89,19 +89,12 @@ def read_public_key(path: Path) -> "Ed25519PublicKey":
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     try:
-        key = load_pem_public_key(_read(path))
+        key = load_pem_public_key(read_file(path))
     except ValueError as problem:
         raise _not_a_key(path, "public") from problem
     if not isinstance(key, Ed25519PublicKey):
         raise _not_a_key(path, "public")
     return key
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as problem:
-        raise InputError(f"cannot read {path}", why=problem.strerror or str(problem)) from problem
 
 
 def _not_a_key(path: Path, kind: str) -> InputError:

@@ -1,13 +1,12 @@
 """How a server is let to answer us: headers that carry keys, and the certificates of encryption."""
 
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 
 from modeldyno.errors import InputError
+from modeldyno.pem import load_authorities, load_chain
 
 
 class Encryption(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,40 +53,13 @@ def tls_context(encryption: Encryption, *, protocols: tuple[str, ...] = ()) -> s
         # Alone, and not beside those of the system: who names an authority trusts that one.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        _load(encryption.authorities, "certificate authorities", lambda: _trust(context, encryption.authorities))
+        load_authorities(context, encryption.authorities)
     if encryption.certificate:
-        key = encryption.key or None
-        _load(
-            encryption.certificate,
-            "a client certificate and its key",
-            lambda: context.load_cert_chain(encryption.certificate, key, password=_no_password),
+        encrypted = InputError(
+            "the key is encrypted", hint="decrypt it to a file only you can read: openssl pkey -in KEY -out NEW"
         )
+        what = "a client certificate and its key"
+        load_chain(context, encryption.certificate, encryption.key, what=what, encrypted=encrypted)
     if protocols:
         context.set_alpn_protocols(list(protocols))
     return context
-
-
-def _trust(context: ssl.SSLContext, path: str) -> None:
-    context.load_verify_locations(cafile=path)
-
-
-def _no_password() -> str:
-    # Without this OpenSSL asks on the terminal, in every sending process at once.
-    raise InputError(
-        "the key is encrypted", hint="decrypt it to a file only you can read: openssl pkey -in KEY -out NEW"
-    )
-
-
-def _load(path: str, what: str, load: Callable[[], None]) -> None:
-    if not Path(path).is_file():
-        raise InputError(f"there is no file {path}", why=f"it should hold {what}")
-    try:
-        load()
-    except ssl.SSLError as problem:
-        raise InputError(
-            f"{path} does not hold {what}",
-            why=problem.reason or str(problem),
-            hint="PEM files are expected: -----BEGIN CERTIFICATE-----",
-        ) from problem
-    except OSError as problem:
-        raise InputError(f"cannot read {path}", why=problem.strerror or str(problem)) from problem

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from modeldyno.errors import InputError, OutputError
-from modeldyno.records.files import output_problem, read_record, write_atomically, write_record
+from modeldyno.records.files import output_problem, read_file, read_record, write_atomically, write_record
 from modeldyno.records.requests import REQUEST_DTYPE, TOKEN_DTYPE, empty_requests
 from modeldyno.records.run import Run
 
@@ -110,10 +110,7 @@ def _remove_parts(directory: Path) -> None:
 def _read_parts(directory: Path, name: str, dtype: np.dtype[np.void]) -> np.ndarray:
     parts = []
     for path in sorted(directory.glob(f"{name}*")):
-        try:
-            content = path.read_bytes()
-        except OSError as problem:
-            raise InputError(f"cannot read {path}", why=problem.strerror or str(problem)) from problem
+        content = read_file(path)
         whole = len(content) // dtype.itemsize  # a crash may cut the last row short
         parts.append(np.frombuffer(content, dtype, count=whole))
     return np.concatenate(parts) if parts else np.empty(0, dtype)

@@ -16,7 +16,7 @@ _FLAGS_THAT_DECIDE = (
 )  # fmt: skip
 _LIBRARIES = (
     "modeldyno", "numpy", "scipy", "scikit-learn", "onnx", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino",
-    "skl2onnx", "skops", "uvloop", "httptools", "msgspec",
+    "openvino", "nncf", "torch", "skl2onnx", "skops", "uvloop", "httptools", "msgspec",
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from modeldyno.records.environment import Environment
 from modeldyno.records.files import digest_bytes, read_record, to_json, write_record
 from modeldyno.records.peaks import Peaks
 
-_LIBRARIES = ("modeldyno", "numpy", "onnxruntime")
+_LIBRARIES = ("modeldyno", "numpy", "onnxruntime", "openvino")
 
 
 class KeptPeaks(Record, frozen=True, kw_only=True):

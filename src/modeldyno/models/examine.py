@@ -111,5 +111,6 @@ _DESCRIPTIONS: dict[ModelFormat, Callable[[Recognised, Asked], Model]] = {
     "torch-module": _python,
     "torch-export": _torch,
     "torchscript": _torch,
+    "torch-aoti": _torch,
     "transformers": _transformers,
 }

@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from modeldyno.errors import InputError, UsageError
+from modeldyno.errors import InputError, UsageError, first_line
 
 MAIN_FILE = "MLmodel"
 _FILE_OF = {
@@ -50,7 +50,7 @@ def _flavours(manifest: Path) -> dict[str, Any]:
     try:
         document = yaml.safe_load(manifest.read_bytes())
     except (OSError, yaml.YAMLError) as problem:
-        raise InputError(f"cannot read {manifest}", why=str(problem).splitlines()[0]) from problem
+        raise InputError(f"cannot read {manifest}", why=first_line(problem)) from problem
     flavours = document.get("flavors") if isinstance(document, dict) else None
     if not isinstance(flavours, dict) or not all(isinstance(one, dict) for one in flavours.values()):
         raise InputError(f"{manifest} is not a manifest of MLflow", why="it has no `flavors`")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from modeldyno.errors import InputError
 from modeldyno.models.mlflow_folder import MAIN_FILE as MLFLOW
 from modeldyno.models.mlflow_folder import model_in
+from modeldyno.models.torch.package import is_package
 from modeldyno.records.artifact import ModelFormat
 
 _ENDINGS: dict[str, ModelFormat] = {
@@ -70,7 +71,8 @@ def recognise(path: Path) -> Recognised:
             why=f"model files end in {', '.join(_ENDINGS)}{_guess(start)}",
             hint="rename the file if its extension is wrong, or convert the model to ONNX",
         )
-    return Recognised(found, path)
+    # Two kinds share this ending, and only names inside of the archive tell them apart.
+    return Recognised("torch-aoti" if found == "torch-export" and is_package(path) else found, path)
 
 
 def _recognise_directory(path: Path) -> Recognised:

@@ -65,3 +65,12 @@ def refuse_torch(path: Path) -> TrustError:
         why=f"{holds}, and loading a crafted one could do anything you can do",
         hint="if you know where the file comes from, add --trust",
     )
+
+
+def refuse_machine_code(path: Path) -> TrustError:
+    """The error for compiled code without the user's word."""
+    return TrustError(
+        f"{path} holds machine code, and was not loaded",
+        why="loading it runs what a compiler made of someone's program, which can do anything you can do",
+        hint="if you know where the file comes from, add --trust",
+    )

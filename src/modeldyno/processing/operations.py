@@ -6,97 +6,56 @@ from typing import Any
 import msgspec
 
 from modeldyno.errors import UsageError
-from modeldyno.processing.boxes import plan_sigmoid, plan_suppress_overlaps
-from modeldyno.processing.columns import (
-    plan_concatenate,
-    plan_join_columns,
-    plan_rename,
-    plan_select,
-    plan_split_columns,
+from modeldyno.processing import (
+    boxes,
+    columns,
+    elementwise,
+    encoding,
+    features,
+    histograms,
+    pictures,
+    ranking,
+    shapes,
+    terms,
+    tokens,
 )
-from modeldyno.processing.elementwise import (
-    plan_cast,
-    plan_clip,
-    plan_impute,
-    plan_normalise,
-    plan_scale,
-    plan_threshold,
-)
-from modeldyno.processing.encoding import plan_limit, plan_one_hot, plan_ordinal, plan_parse_numbers
-from modeldyno.processing.features import plan_polynomial, plan_project, plan_window_statistics
-from modeldyno.processing.histograms import plan_colour_histogram, plan_gradient_histogram
-from modeldyno.processing.pictures import plan_decode_image
-from modeldyno.processing.ranking import plan_arg_max, plan_labels, plan_softmax, plan_top_k
-from modeldyno.processing.shapes import plan_reshape, plan_transpose
 from modeldyno.processing.steps import Array, Specs, Step
-from modeldyno.processing.terms import plan_tf_idf
-from modeldyno.processing.tokens import plan_tokenise
 from modeldyno.protocols import Tensors
-from modeldyno.records.image_operations import ColourHistogram, DecodeImage, GradientHistogram
-from modeldyno.records.processing import (
-    ArgMax,
-    Cast,
-    Clip,
-    Concatenate,
-    Impute,
-    JoinColumns,
-    Labels,
-    Normalise,
-    Operation,
-    Rename,
-    Reshape,
-    Scale,
-    Select,
-    Softmax,
-    SplitColumns,
-    Threshold,
-    TopK,
-    Transpose,
-)
-from modeldyno.records.score_operations import Sigmoid, SuppressOverlaps
-from modeldyno.records.table_operations import (
-    Limit,
-    OneHot,
-    Ordinal,
-    ParseNumbers,
-    Polynomial,
-    Project,
-    WindowStatistics,
-)
-from modeldyno.records.text_operations import TfIdf, Tokenise
+from modeldyno.records import image_operations, processing, score_operations, table_operations, text_operations
+from modeldyno.records.processing import Operation
 
 _PLANS: dict[type[msgspec.Struct], Callable[[Any, Specs], Step]] = {
-    ArgMax: plan_arg_max,
-    Cast: plan_cast,
-    Clip: plan_clip,
-    ColourHistogram: plan_colour_histogram,
-    Concatenate: plan_concatenate,
-    DecodeImage: plan_decode_image,
-    GradientHistogram: plan_gradient_histogram,
-    Impute: plan_impute,
-    JoinColumns: plan_join_columns,
-    Labels: plan_labels,
-    Limit: plan_limit,
-    Normalise: plan_normalise,
-    OneHot: plan_one_hot,
-    Ordinal: plan_ordinal,
-    ParseNumbers: plan_parse_numbers,
-    Polynomial: plan_polynomial,
-    Project: plan_project,
-    Rename: plan_rename,
-    Reshape: plan_reshape,
-    Scale: plan_scale,
-    Select: plan_select,
-    Sigmoid: plan_sigmoid,
-    Softmax: plan_softmax,
-    SplitColumns: plan_split_columns,
-    SuppressOverlaps: plan_suppress_overlaps,
-    TfIdf: plan_tf_idf,
-    Threshold: plan_threshold,
-    Tokenise: plan_tokenise,
-    TopK: plan_top_k,
-    Transpose: plan_transpose,
-    WindowStatistics: plan_window_statistics,
+    processing.ArgMax: ranking.plan_arg_max,
+    processing.Cast: elementwise.plan_cast,
+    processing.Clip: elementwise.plan_clip,
+    processing.Concatenate: columns.plan_concatenate,
+    processing.Impute: elementwise.plan_impute,
+    processing.JoinColumns: columns.plan_join_columns,
+    processing.Labels: ranking.plan_labels,
+    processing.Normalise: elementwise.plan_normalise,
+    processing.Rename: columns.plan_rename,
+    processing.Reshape: shapes.plan_reshape,
+    processing.Scale: elementwise.plan_scale,
+    processing.Select: columns.plan_select,
+    processing.Softmax: ranking.plan_softmax,
+    processing.SplitColumns: columns.plan_split_columns,
+    processing.Threshold: elementwise.plan_threshold,
+    processing.TopK: ranking.plan_top_k,
+    processing.Transpose: shapes.plan_transpose,
+    image_operations.ColourHistogram: histograms.plan_colour_histogram,
+    image_operations.DecodeImage: pictures.plan_decode_image,
+    image_operations.GradientHistogram: histograms.plan_gradient_histogram,
+    score_operations.Sigmoid: boxes.plan_sigmoid,
+    score_operations.SuppressOverlaps: boxes.plan_suppress_overlaps,
+    table_operations.Limit: encoding.plan_limit,
+    table_operations.OneHot: encoding.plan_one_hot,
+    table_operations.Ordinal: encoding.plan_ordinal,
+    table_operations.ParseNumbers: encoding.plan_parse_numbers,
+    table_operations.Polynomial: features.plan_polynomial,
+    table_operations.Project: features.plan_project,
+    table_operations.WindowStatistics: features.plan_window_statistics,
+    text_operations.TfIdf: terms.plan_tf_idf,
+    text_operations.Tokenise: tokens.plan_tokenise,
 }
 
 

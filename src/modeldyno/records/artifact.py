@@ -9,7 +9,7 @@ from modeldyno.records.signature import Signature
 Task = Literal["classification", "regression", "ranking", "embedding", "sequence", "unknown"]
 ModelFormat = Literal[
     "python", "sklearn", "onnx", "xgboost", "lightgbm", "openvino", "saved-model", "keras",
-    "torch-export", "torchscript", "torch-module", "transformers",
+    "torch-export", "torchscript", "torch-module", "torch-aoti", "transformers", "compiled-trees",
 ]  # fmt: skip
 Precision = Literal["fp64", "fp32", "fp16", "int8", "mixed", "bf16", "int4"]
 
@@ -84,3 +84,9 @@ class Artifact(Record, frozen=True, kw_only=True):
     """What it is meant to be opened in; None: the first runtime of its format."""
     session: SessionSettings = SessionSettings()
     """What it is meant to be opened with, but for the threads: another precision gives other answers."""
+    calibration_digest: str = ""
+    """`sha256:` digest of the rows that its scales were taken from; empty when it needed none."""
+    cpu_flags: tuple[str, ...] = ()
+    """Of the processor it was made for, where that decided what is in the file; empty: it is the same for all."""
+    computed_in: Precision | None = None
+    """What its products were really computed in where it was made, by the runtime's own word; None: it was not told."""

@@ -16,3 +16,10 @@ class Estimate(Record, frozen=True, kw_only=True):
     value: float
     low: float | None = None
     high: float | None = None
+
+    @property
+    def negated(self) -> "Estimate":
+        """A loss as a gain, and the other way round."""
+        # From zero, for a loss of 0 is a gain of 0 and not of -0.
+        low, high = (None if limit is None else 0.0 - limit for limit in (self.high, self.low))
+        return Estimate(value=0.0 - self.value, low=low, high=high)

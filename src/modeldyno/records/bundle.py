@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from modeldyno.records.artifact import Artifact, Model, Task
+from modeldyno.records.artifact import Artifact, Model, Precision, Task
 from modeldyno.records.base import Estimate, Record
 from modeldyno.records.deployment import Deployment
 from modeldyno.records.environment import Environment
@@ -116,3 +116,7 @@ class Datasheet(Record, frozen=True, kw_only=True):
     quality_change: QualityChange | None
     proof: Proof | None
     """None when the search was stopped before the proof: then nothing is claimed over the network."""
+    computed_in: Precision | None = None
+    """As `Artifact.computed_in`: speed and quality depend on it, and on the processor's flags in `environment`."""
+    calibration_digest: str = ""
+    """As `Artifact.calibration_digest`."""

@@ -7,7 +7,9 @@ import msgspec
 from modeldyno.records.base import Record
 from modeldyno.units import format_size
 
-RuntimeName = Literal["onnxruntime", "python", "scikit-learn", "xgboost", "lightgbm", "openvino", "pytorch"]
+RuntimeName = Literal[
+    "onnxruntime", "python", "scikit-learn", "xgboost", "lightgbm", "openvino", "pytorch", "compiled-trees"
+]
 
 
 Device = Literal["cpu", "cuda"]

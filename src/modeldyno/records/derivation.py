@@ -55,3 +55,5 @@ class Derivation(Record, frozen=True, kw_only=True):
     out: str
     """The file or directory that holds what was made."""
     notes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    """What was written into the directory `out`, relative to it, this record not among it."""

@@ -65,6 +65,8 @@ class Recheck(Record, frozen=True, kw_only=True):
     claims: tuple[Claim, ...]
     notes: tuple[str, ...] = ()
     """What is other here than where it was proven."""
+    processor: str = ""
+    """In which way this processor is another than that it was made on; empty where that changes nothing."""
 
 
 class Evaluation(Record, frozen=True, kw_only=True):

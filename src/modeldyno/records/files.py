@@ -56,11 +56,19 @@ def read_record(path: Path, kind: type[T]) -> T:
     Raises:
         InputError: when the file cannot be read or holds something else.
     """
+    return from_json(read_file(path), kind, str(path))
+
+
+def read_file(path: Path) -> bytes:
+    """The content of the file `path`.
+
+    Raises:
+        InputError: when it cannot be read.
+    """
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as problem:
         raise InputError(f"cannot read {path}", why=problem.strerror or str(problem)) from problem
-    return from_json(content, kind, str(path))
 
 
 def output_problem(path: Path, problem: OSError) -> OutputError:

@@ -6,14 +6,14 @@ import msgspec
 
 from modeldyno.records.base import Estimate, Record
 
-PeakPrecision = Literal["fp32", "int8"]
+PeakPrecision = Literal["fp32", "int8", "bf16", "fp16"]
 MemoryLevel = Literal["L2", "L3", "memory"]
 
 
 class ComputePeak(Record, frozen=True, kw_only=True):
     """Floating-point (or whole-number) operations per second of a large matrix product; 2 a multiplication with sum."""
 
-    library: Literal["numpy", "onnxruntime"]
+    library: Literal["numpy", "onnxruntime", "openvino"]
     precision: PeakPrecision
     threads: int
     best_per_s: float

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 from modeldyno.records.base import Estimate, Record
 
 PerturbationKind: TypeAlias = Literal[
-    "noise", "brightness", "missing", "blur", "rotation", "crop", "mirror", "typos", "imbalance"
+    "noise", "brightness", "missing", "blur", "rotation", "crop", "mirror", "shift", "typos", "imbalance"
 ]
 
 

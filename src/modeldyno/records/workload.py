@@ -1,11 +1,10 @@
 """What is offered to a service."""
 
-import math
 from typing import Literal
 
-from modeldyno.errors import UsageError
 from modeldyno.records.base import Record
 from modeldyno.records.prompting import Prompting
+from modeldyno.records.shares import parse_shares
 
 ArrivalName = Literal["constant", "poisson", "gamma", "ramp", "step", "spike", "replay", "closed"]
 """`closed` is no arrival process but the closed loop: each of `concurrency` users sends when its answer is there."""
@@ -168,19 +167,10 @@ def parse_row_mix(text: str) -> tuple[RowShare, ...]:
     Raises:
         UsageError: a size that is no whole number above 0, or a weight that is no number above 0.
     """
-    weights: dict[int, float] = {}
-    for part in text.split(","):
-        size, colon, weight = part.strip().partition(":")
-        try:
-            rows, heavy = int(size), float(weight) if colon else 1.0
-        except ValueError:
-            rows, heavy = 0, 0.0
-        if rows < 1 or not 0 < heavy < math.inf:
-            raise UsageError(
-                f"{text!r} is not a number of rows nor a mix of them",
-                why=f"{part.strip()!r} is not a size above 0, nor a size and its weight",
-                hint="for example 1, or 1,1,8, or 1:0.9,32:0.1",
-            )
-        weights[rows] = weights.get(rows, 0.0) + heavy
-    total = sum(weights.values())
-    return tuple(RowShare(rows=rows, share=weight / total) for rows, weight in sorted(weights.items()))
+    shares = parse_shares(
+        text,
+        what=f"{text!r} is not a number of rows nor a mix of them",
+        size_name="size",
+        hint="for example 1, or 1,1,8, or 1:0.9,32:0.1",
+    )
+    return tuple(RowShare(rows=rows, share=share) for rows, share in shares)

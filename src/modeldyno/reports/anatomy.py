@@ -9,6 +9,7 @@ from modeldyno.records.speed import Profile, SpeedPoint
 from modeldyno.reports.estimates import MISSING, duration_text, fraction_text, plural
 from modeldyno.units import format_duration, format_fraction, format_number, format_size
 
+_PEAK_PRECISIONS = ("fp32", "bf16", "fp16", "int8")
 LAYER_HEADING = ("layer", "time", "of the call")
 KIND_HEADING = ("operator", "count", "share", "time", "op/byte", "rate", "at least", "limited by")
 _LAYERS = (
@@ -222,12 +223,12 @@ def memory_rows(memory: MemoryUse | None) -> list[tuple[str, str]]:
 
 
 def peak_rows(peaks: Peaks | None) -> list[tuple[str, ...]]:
-    """Under the heading threads, fp32, int8, L2, L3, memory."""
+    """Under `PEAK_HEADING`."""
     if peaks is None:
         return []
     rows = []
     for threads in sorted({one.threads for one in peaks.compute}):
-        compute = [peaks.compute_per_s(name, threads) for name in ("fp32", "int8")]
+        compute = [peaks.compute_per_s(name, threads) for name in _PEAK_PRECISIONS]
         moved = [peaks.bytes_per_s(level, threads) for level in ("L2", "L3", "memory")]
         rows.append((
             f"{threads}",
@@ -237,7 +238,7 @@ def peak_rows(peaks: Peaks | None) -> list[tuple[str, ...]]:
     return rows
 
 
-PEAK_HEADING = ("threads", "fp32", "int8", "L2", "L3", "memory")
+PEAK_HEADING = ("threads", *_PEAK_PRECISIONS, "L2", "L3", "memory")
 
 
 def overhead_text(anatomy: Anatomy) -> str:

@@ -1,11 +1,11 @@
 """A profile in words: what is strong, what is weak and what to do about it, where time goes, what is unclear."""
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from modeldyno.records.anatomy import Anatomy
 from modeldyno.records.base import Estimate
-from modeldyno.records.peaks import Peaks
+from modeldyno.records.peaks import PeakPrecision, Peaks
 from modeldyno.records.speed import Profile, SpeedPoint
 from modeldyno.reports.anatomy import kinds_of
 from modeldyno.reports.estimates import fraction_text, plural, ratio_text
@@ -13,6 +13,13 @@ from modeldyno.stats.blocks import paired_ratio
 from modeldyno.units import format_duration, format_fraction, format_number
 
 FindingKind = Literal["weak", "where", "strong", "unclear"]
+FINDING_TITLES: dict[FindingKind, str] = {
+    "weak": "Weak",
+    "where": "Where the time goes",
+    "strong": "Strong",
+    "unclear": "Cannot tell",
+}
+"""What stands above those of a kind, in the order to tell them."""
 MUCH, LITTLE = 0.3, 0.1
 """Shares of a call that are worth a word, and that are not."""
 _WIDE = 0.4
@@ -123,10 +130,11 @@ def _operators(anatomy: Anatomy, peaks: Peaks | None) -> Iterator[Finding]:
 
 def _ridge(peaks: Peaks | None, anatomy: Anatomy) -> float | None:
     """Where products turn from memory- to compute-bound, in operations a byte; of mixed precisions there are two."""
-    if peaks is None or anatomy.level is None or {one.precision for one in anatomy.operators} >= {"fp32", "int8"}:
+    used = {one.precision for one in anatomy.operators} & set(get_args(PeakPrecision))
+    if peaks is None or anatomy.level is None or len(used) > 1:
         return None
-    threads = anatomy.deployment.session.threads
-    compute, moved = peaks.compute_per_s("fp32", threads), peaks.bytes_per_s(anatomy.level, threads)
+    threads, precision = anatomy.deployment.session.threads, next(iter(used), "fp32")
+    compute, moved = peaks.compute_per_s(precision, threads), peaks.bytes_per_s(anatomy.level, threads)
     return compute / moved if compute and moved else None
 
 

@@ -19,10 +19,8 @@ from modeldyno.reports.anatomy import (
 from modeldyno.reports.estimates import duration_text, items_text, plural, ratio_text
 from modeldyno.reports.findings import fastest_first
 from modeldyno.reports.markdown_blocks import bullets, document, escaped, facts, table
-from modeldyno.reports.profile_findings import profile_findings
+from modeldyno.reports.profile_findings import FINDING_TITLES, profile_findings
 from modeldyno.reports.wording import moment
-
-_KINDS = {"weak": "Weak", "where": "Where the time goes", "strong": "Strong", "unclear": "Cannot tell"}
 
 
 def profile_markdown(profile: Profile) -> str:
@@ -36,7 +34,7 @@ def profile_markdown(profile: Profile) -> str:
         f"# {escaped(profile.model.name)}, in process: {escaped(speed)}",
         *(
             f"**{title}**\n\n{bullets([one.text for one in found if one.kind == kind])}"
-            for kind, title in _KINDS.items()
+            for kind, title in FINDING_TITLES.items()
             if any(one.kind == kind for one in found)
         ),
         facts(

@@ -1,7 +1,7 @@
 """What is said of changed rows, in words and rows of text."""
 
 from modeldyno.records.base import Estimate
-from modeldyno.records.quality import Quality
+from modeldyno.records.quality import Quality, QualityChange
 from modeldyno.records.robustness import RobustnessCurve, RobustnessPoint, TestTimeAugmentation
 from modeldyno.reports.estimates import MISSING, fraction_text, metric_name, metric_text
 
@@ -56,10 +56,25 @@ def augmentation_texts(augmentation: TestTimeAugmentation | None) -> list[str]:
     ]
     name = next((one for one in _MAIN if one in augmentation.gains), None)
     if name is not None:
-        gain = augmentation.gains[name]
-        measured = f"{metric_name(name)} {metric_text(name, augmentation.metrics[name])}"
-        lines.append(f"{measured}, better by {metric_text(name, gain)}: {_verdict(gain)}")
+        lines.append(_gain(name, augmentation.metrics[name], augmentation.gains[name]))
     return lines
+
+
+def gain_texts(quality: Quality | None, change: QualityChange | None) -> list[str]:
+    """What a model with copies gains against that without, of the main metric and of calibration."""
+    if quality is None or change is None:
+        return []
+    main = next((one for one in _MAIN if one in change.drops and one in quality.metrics), None)
+    shown = [main] if main else []
+    if "calibration_error" in change.drops and "calibration_error" in quality.metrics:
+        shown.append("calibration_error")
+    return [_gain(one, quality.metrics[one], change.drops[one].negated) for one in shown]
+
+
+def _gain(name: str, measured: Estimate, gain: Estimate) -> str:
+    told = f"{metric_name(name)} {metric_text(name, measured)}"
+    by = f"worse by {metric_text(name, gain.negated)}" if gain.value < 0 else f"better by {metric_text(name, gain)}"
+    return f"{told}, {by}: {_verdict(gain)}"
 
 
 def _verdict(gain: Estimate) -> str:

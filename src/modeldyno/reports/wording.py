@@ -17,7 +17,9 @@ LIBRARY_NAMES = {
     "torch-export": "torch.export",
     "torchscript": "TorchScript",
     "torch-module": "PyTorch",
+    "torch-aoti": "AOTInductor",
     "transformers": "Transformers",
+    "compiled-trees": "compiled trees",
 }
 SPLIT_PARTS = (
     ("client wait", "client_wait_ns"),

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modeldyno.errors import InputError, ToolError, UsageError
+from modeldyno.errors import InputError, ToolError, UsageError, first_line
 from modeldyno.protocols import Tensors
 from modeldyno.records.deployment import RuntimeName, SessionSettings
 from modeldyno.records.signature import Signature
@@ -17,17 +17,29 @@ Predict = Callable[[NDArray[Any]], NDArray[Any]]
 """From rows to probabilities [rows, classes], or to values [rows] or [rows, targets]; of two classes, of the second."""
 
 
-class XgboostRuntime:
+class BoosterLibrary(NamedTuple):
+    """What differs between those that grow trees."""
+
+    name: RuntimeName
+    """That of the format of its files too."""
+    features: Callable[[Any], int]
+    """How many a booster takes."""
+    predict: Callable[[Any, Signature, int], Predict]
+    """How a booster is asked: it, the model's signature and the threads to use."""
+
+
+class BoosterRuntime:
     """A `modeldyno.protocols.Runtime`.
 
     Args:
-        load: from a path to the `xgboost.Booster`.
+        library: `XGBOOST` or `LIGHTGBM`.
+        load: from a path to a booster of that library.
     """
 
-    name: RuntimeName = "xgboost"
-    formats = frozenset({"xgboost"})
-
-    def __init__(self, load: Callable[[Path], Any]) -> None:
+    def __init__(self, library: BoosterLibrary, load: Callable[[Path], Any]) -> None:
+        self.name = library.name
+        self.formats = frozenset({library.name})
+        self._library = library
         self._load = load
 
     def open(self, path: Path, signature: Signature, settings: SessionSettings) -> "BoosterSession":
@@ -35,51 +47,13 @@ class XgboostRuntime:
 
         Raises:
             InputError: it cannot be loaded, or is another model than `signature` says.
-            UsageError: XGBoost is not installed, or cannot do what `settings` ask.
+            UsageError: the library is not installed, or cannot do what `settings` ask.
         """
-        _refuse_unknown(self.name, settings)
+        if settings.label:
+            raise UsageError(f"{self.name} cannot be asked for {settings.label!r}", why="it has one way to predict")
         booster = self._load(path)
-        _check_features(path, booster.num_features(), signature)
-        booster.set_param({"nthread": settings.threads})
-        ask = partial(booster.inplace_predict, validate_features=False)
-        predict: Predict = ask
-        if len(signature.outputs) > 1 and _gives_labels_only(ask, signature):
-
-            def predict(rows: NDArray[Any]) -> NDArray[Any]:
-                return _softmax(ask(rows, predict_type="margin"))
-
-        return BoosterSession(self.name, signature, predict)
-
-
-class LightgbmRuntime:
-    """A `modeldyno.protocols.Runtime`.
-
-    Args:
-        load: from a path to the `lightgbm.Booster`.
-    """
-
-    name: RuntimeName = "lightgbm"
-    formats = frozenset({"lightgbm"})
-
-    def __init__(self, load: Callable[[Path], Any]) -> None:
-        self._load = load
-
-    def open(self, path: Path, signature: Signature, settings: SessionSettings) -> "BoosterSession":
-        """Load the model at `path`.
-
-        Raises:
-            InputError: it cannot be loaded, or is another model than `signature` says.
-            UsageError: LightGBM is not installed, or cannot do what `settings` ask.
-        """
-        _refuse_unknown(self.name, settings)
-        booster = self._load(path)
-        _check_features(path, booster.num_feature(), signature)
-
-        def predict(rows: NDArray[Any]) -> NDArray[Any]:
-            answered: NDArray[Any] = booster.predict(rows, num_threads=settings.threads)
-            return answered
-
-        return BoosterSession(self.name, signature, predict)
+        _check_features(path, self._library.features(booster), signature)
+        return BoosterSession(self.name, signature, self._library.predict(booster, signature, settings.threads))
 
 
 class BoosterSession:
@@ -114,10 +88,7 @@ class BoosterSession:
         except ToolError:
             raise
         except Exception as problem:  # both raise classes of their own, and ctypes' and NumPy's
-            lines = str(problem).strip().splitlines()
-            raise ToolError(
-                f"{self._library} could not compute this batch", why=lines[0] if lines else type(problem).__name__
-            ) from problem
+            raise ToolError(f"{self._library} could not compute this batch", why=first_line(problem)) from problem
         if len(self._names) == 1:
             return {self._names[0]: answered}
         if answered.ndim == 1:
@@ -129,11 +100,6 @@ class BoosterSession:
         self._predict = _refuse_closed
 
 
-def _refuse_unknown(name: str, settings: SessionSettings) -> None:
-    if settings.label:
-        raise UsageError(f"{name} cannot be asked for {settings.label!r}", why="it has one way to predict")
-
-
 def _check_features(path: Path, features: int, signature: Signature) -> None:
     if len(signature.inputs) != 1 or signature.inputs[0].shape[1:] != (features,):
         raise InputError(
@@ -142,14 +108,18 @@ def _check_features(path: Path, features: int, signature: Signature) -> None:
         )
 
 
+def _xgboost_predict(booster: Any, signature: Signature, threads: int) -> Predict:
+    booster.set_param({"nthread": threads})
+    ask = partial(booster.inplace_predict, validate_features=False)
+    if len(signature.outputs) == 1 or not _gives_labels_only(ask, signature):
+        return ask
+    return lambda rows: _softmax(ask(rows, predict_type="margin"))
+
+
 def _gives_labels_only(ask: Callable[..., NDArray[Any]], signature: Signature) -> bool:
     """As `multi:softmax` does: a sum for each class, and one answer. The probabilities can be had from the sums."""
-    row = _one_row(signature)
+    row = np.zeros((1, int(signature.inputs[0].shape[1])), np.float32)
     return ask(row).ndim == 1 and ask(row, predict_type="margin").ndim == 2
-
-
-def _one_row(signature: Signature) -> NDArray[Any]:
-    return np.zeros((1, int(signature.inputs[0].shape[1])), np.float32)
 
 
 def _softmax(sums: NDArray[Any]) -> NDArray[Any]:
@@ -158,5 +128,13 @@ def _softmax(sums: NDArray[Any]) -> NDArray[Any]:
     return shares
 
 
+def _lightgbm_predict(booster: Any, _signature: Signature, threads: int) -> Predict:
+    return partial(booster.predict, num_threads=threads)
+
+
 def _refuse_closed(_rows: NDArray[Any]) -> NDArray[Any]:
     raise ToolError("this session is closed")
+
+
+XGBOOST = BoosterLibrary("xgboost", lambda booster: int(booster.num_features()), _xgboost_predict)
+LIGHTGBM = BoosterLibrary("lightgbm", lambda booster: int(booster.num_feature()), _lightgbm_predict)

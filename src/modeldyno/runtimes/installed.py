@@ -21,6 +21,11 @@ def describe_runtimes() -> tuple[RuntimeState, ...]:
     return tuple(_describe(name, sorted(set(owners.get(module, ()))), source) for name, module, source in _MODULES)
 
 
+def describe_onnx_runtime() -> str:
+    """Which distribution of ONNX Runtime it is, with which execution providers; and whether several were installed."""
+    return next(one.detail for one in describe_runtimes() if one.name == "onnxruntime")
+
+
 def _describe(name: str, distributions: list[str], source: str) -> RuntimeState:
     """The state of one runtime; where several distributions bring the same module, the last one installed wins."""
     versions = {distribution: _version(distribution) for distribution in distributions}
@@ -41,10 +46,19 @@ def _version(distribution: str) -> str:
         return "of unknown version"
 
 
+def execution_providers() -> tuple[str, ...]:
+    """Those that the installed ONNX Runtime was built with, without `ExecutionProvider` in their names.
+
+    Raises:
+        ImportError: it is not installed, or does not load.
+    """
+    import onnxruntime
+
+    return tuple(name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers())
+
+
 def _execution_providers() -> str:
     try:
-        import onnxruntime
+        return f"execution providers {', '.join(execution_providers())}"
     except ImportError as problem:
         return f"but it does not load: {problem}"
-    providers = [name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()]
-    return f"execution providers {', '.join(providers)}"

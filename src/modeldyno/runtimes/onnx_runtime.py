@@ -12,13 +12,19 @@ from modeldyno.protocols import Tensors
 from modeldyno.records.deployment import SessionSettings
 from modeldyno.records.signature import Signature
 from modeldyno.runtimes.onnx_bfloat16 import Bfloat16Engine
+from modeldyno.runtimes.onnx_providers import (
+    check_assignments,
+    provider_arguments,
+    provider_for,
+    remember_assignments,
+)
 
 _OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate memory")
 """It has no error class for that: what its arenas and the C++ library say (onnxruntime/core/framework/bfc_arena.cc)."""
 
 
 class OnnxRuntime:
-    """A `modeldyno.protocols.Runtime` on the CPU execution provider."""
+    """A `modeldyno.protocols.Runtime`, on the processor unless the settings say otherwise."""
 
     name = "onnxruntime"
     formats = frozenset({"onnx"})
@@ -28,19 +34,14 @@ class OnnxRuntime:
 
         Raises:
             InputError: the file cannot be loaded, or is another model.
+            ToolError: the execution provider that was asked for cannot be started, or takes nothing of the model.
+            UsageError: that provider is not installed.
         """
         import onnxruntime
 
         options = session_options(settings.threads)
         lent = _lend_weights(options, path) if path.is_symlink() else ()
-        try:
-            engine = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as problem:  # its error classes share no base but Exception
-            raise InputError(
-                f"ONNX Runtime cannot load {path}",
-                why=_first_line(problem),
-                hint="`dyno inspect` tells what is in the file; `dyno doctor` which version of ONNX Runtime is used",
-            ) from problem
+        engine = open_engine(path, options, settings)
         _check_names(engine, signature, path)
         datatypes = {spec.datatype for spec in (*signature.inputs, *signature.outputs)}
         if "BF16" in datatypes:
@@ -107,6 +108,37 @@ class OnnxTextSession(OnnxSession):
         return outputs
 
 
+def open_engine(path: Path, options: Any, settings: SessionSettings) -> Any:
+    """An `onnxruntime.InferenceSession` of the file, computed by what the settings ask for and by nothing else.
+
+    Raises:
+        InputError: the file cannot be loaded.
+        ToolError: the execution provider that was asked for cannot be started, or takes nothing of the model.
+        UsageError: that provider is not installed.
+    """
+    import onnxruntime
+
+    provider = provider_for(settings)
+    if provider is not None:
+        remember_assignments(options)
+    try:
+        # Without its fallback, which opens the file again with other providers and prints to standard output.
+        engine = onnxruntime.InferenceSession(
+            str(path), options, providers=provider_arguments(provider, settings), enable_fallback=0
+        )
+    except Exception as problem:  # its error classes share no base but Exception
+        where = f" with its {provider.name} execution provider" if provider is not None else ""
+        raise InputError(
+            f"ONNX Runtime cannot load {path}{where}",
+            # A provider's own library says last what it is about, after where in its source that was found.
+            why=_first_line(problem) if provider is None else _last_line(problem),
+            hint="`dyno inspect` tells what is in the file; `dyno doctor` which version of ONNX Runtime is used",
+        ) from problem
+    if provider is not None:
+        check_assignments(engine, provider)
+    return engine
+
+
 def session_options(threads: int) -> Any:
     """One call computes with so many threads, one operator after the other; see the comments for the rest."""
     import onnxruntime
@@ -165,5 +197,12 @@ def _refuse_closed(_outputs: list[str], _inputs: Tensors) -> list[NDArray[Any]]:
 
 
 def _first_line(problem: Exception) -> str:
-    lines = [line for line in str(problem).splitlines() if line.strip()]
-    return lines[0].strip() if lines else type(problem).__name__
+    return _lines(problem)[0]
+
+
+def _last_line(problem: Exception) -> str:
+    return _lines(problem)[-1]
+
+
+def _lines(problem: Exception) -> list[str]:
+    return [line.strip() for line in str(problem).splitlines() if line.strip()] or [type(problem).__name__]

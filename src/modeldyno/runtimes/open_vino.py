@@ -12,6 +12,7 @@ from modeldyno.openvino_library import last_line, load_openvino, read_network
 from modeldyno.protocols import Tensors
 from modeldyno.records.deployment import SessionSettings
 from modeldyno.records.signature import DATATYPES, Signature
+from modeldyno.runtimes.input_shapes import InputShapes
 
 _PRECISIONS = {None: "f32", "fp32": "f32", "fp16": "f16", "bf16": "bf16"}
 """What floats are computed in. Left to itself OpenVINO takes bfloat16 on processors that have it, and its answers
@@ -68,6 +69,7 @@ class OpenVinoSession:
         self, request: Any, tensor: Any, signature: Signature, places: tuple[dict[str, int], dict[str, int]]
     ) -> None:
         self._signature = signature
+        self._shapes = InputShapes(signature)
         self._request = request
         self._tensor = tensor
         self._inputs = [
@@ -90,6 +92,7 @@ class OpenVinoSession:
         request = self._request
         if request is None:
             raise ToolError("this session is closed")
+        self._shapes.require(inputs, _FAILED)
         # OpenVINO keeps addresses and not arrays: whatever was copied must stay until it has computed.
         lent = [self._lendable(name, dtype, inputs[name]) for name, dtype, _ in self._inputs]
         try:

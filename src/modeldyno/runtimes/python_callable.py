@@ -11,7 +11,9 @@ from modeldyno.errors import ToolError, UsageError
 from modeldyno.protocols import Tensors
 from modeldyno.records.deployment import RuntimeName, SessionSettings
 from modeldyno.records.signature import Signature
+from modeldyno.runtimes.input_shapes import InputShapes
 
+_FAILED = "the Python callable could not compute this batch"
 Answer = Callable[[Tensors], dict[str, NDArray[np.generic]]]
 
 
@@ -47,6 +49,7 @@ class PythonSession:
     def __init__(self, answer: Answer, signature: Signature) -> None:
         self._answer = answer
         self._signature = signature
+        self._shapes = InputShapes(signature)
 
     @property
     def signature(self) -> Signature:
@@ -57,16 +60,15 @@ class PythonSession:
         """See `Session`.
 
         Raises:
-            ToolError: it raises, or gives something else than its signature says.
+            ToolError: it raises, or is given or gives something else than its signature says.
         """
+        self._shapes.require(inputs, _FAILED)
         try:
             return self._answer(inputs)
         except ToolError:
             raise
         except Exception as problem:
-            raise ToolError(
-                "the Python callable could not compute this batch", why=f"{type(problem).__name__}: {problem}"
-            ) from problem
+            raise ToolError(_FAILED, why=f"{type(problem).__name__}: {problem}") from problem
 
     def close(self) -> None:
         """See `Session`; closing twice is as good as once."""

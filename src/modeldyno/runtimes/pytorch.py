@@ -1,4 +1,4 @@
-"""PyTorch: programs of torch.export, TorchScript, modules that a Python file makes, text encoders."""
+"""PyTorch: torch.export, TorchScript, machine code of AOTInductor, modules of Python files, text encoders."""
 
 import threading
 from pathlib import Path
@@ -10,6 +10,7 @@ from modeldyno.errors import InputError, ToolError, UsageError
 from modeldyno.protocols import Tensors
 from modeldyno.records.deployment import RuntimeName, SessionSettings
 from modeldyno.records.signature import Signature
+from modeldyno.runtimes.input_shapes import InputShapes
 from modeldyno.torch_library import Program, ReadProgram, load_torch, named_arrays, to_tensor
 
 _FAILED = "PyTorch could not compute this batch"
@@ -24,7 +25,7 @@ class PyTorchRuntime:
     """
 
     name: RuntimeName = "pytorch"
-    formats = frozenset({"torch-export", "torchscript", "torch-module", "transformers"})
+    formats = frozenset({"torch-export", "torchscript", "torch-module", "torch-aoti", "transformers"})
 
     def __init__(self, read: ReadProgram) -> None:
         self._read = read
@@ -45,17 +46,21 @@ class PyTorchRuntime:
         torch = load_torch()
         if settings.device == "cuda" and not torch.cuda.is_available():
             raise UsageError("this PyTorch finds no CUDA device", hint="take the device cpu")
-        return PyTorchSession(self._read(path, signature, settings), signature, settings)
+        # What is compiled here is compiled for as many threads as this thread computes with.
+        threads = _Threads(settings.threads)
+        threads.hold()
+        return PyTorchSession(self._read(path, signature, settings), signature, settings.device, threads)
 
 
 class PyTorchSession:
     """A `modeldyno.protocols.Session`."""
 
-    def __init__(self, program: Program, signature: Signature, settings: SessionSettings) -> None:
+    def __init__(self, program: Program, signature: Signature, device: str, threads: "_Threads") -> None:
         self._program: Program | None = program
         self._signature = signature
-        self._device = settings.device
-        self._threads = _Threads(settings.threads)
+        self._device = device
+        self._threads = threads
+        self._shapes = InputShapes(signature)
         torch = load_torch()
         self._no_gradients = torch.inference_mode
         self._out_of_memory = torch.OutOfMemoryError
@@ -75,6 +80,7 @@ class PyTorchSession:
         if self._program is None:
             raise ToolError("this session is closed")
         self._threads.hold()
+        self._shapes.require(inputs, _FAILED)
         tensors = [to_tensor(inputs[spec.name], spec).to(self._device) for spec in self._signature.inputs]
         try:
             with self._no_gradients():

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modeldyno.errors import InputError, ToolError
+from modeldyno.errors import InputError, ToolError, first_line
 from modeldyno.processing.tables import table_of
 from modeldyno.protocols import Tensors
 from modeldyno.records.deployment import SessionSettings
 from modeldyno.records.signature import Signature
+from modeldyno.runtimes.input_shapes import InputShapes
 from modeldyno.runtimes.thread_limit import ThreadLimit
+
+_FAILED = "scikit-learn could not compute this batch"
 
 
 class ScikitRuntime:
@@ -70,10 +73,7 @@ class ScikitSession:
         except ToolError:
             raise
         except Exception as problem:
-            lines = str(problem).strip().splitlines()
-            raise ToolError(
-                "scikit-learn could not compute this batch", why=lines[0] if lines else type(problem).__name__
-            ) from problem
+            raise ToolError(_FAILED, why=first_line(problem)) from problem
 
     def close(self) -> None:
         """See `Session`; closing twice is as good as once."""
@@ -103,7 +103,10 @@ def _rows_of(signature: Signature, *, is_named: bool) -> Callable[[Tensors], Any
     if not others and len(first.shape) == 1:
         return lambda inputs: [text.decode() for text in inputs[first.name].tolist()]
 
+    shapes = InputShapes(signature)
+
     def table(inputs: Tensors) -> Any:
+        shapes.require(inputs, _FAILED)
         columns = [(spec.name, inputs[spec.name][:, 0]) for spec in signature.inputs]
         decoded = [(name, _decoded(values) if values.dtype == object else values) for name, values in columns]
         return table_of(decoded, is_named=is_named)

@@ -9,6 +9,7 @@ from modeldyno.records.base import Estimate
 from modeldyno.records.deployment import Deployment
 from modeldyno.records.search import Search
 from modeldyno.records.speed import SpeedPoint
+from modeldyno.search.averages import averaging_reasons
 from modeldyno.search.caching import cache_reason, has_cache
 from modeldyno.search.losses import MOST_EXPLAINED, lost_points, why_not_faster
 from modeldyno.units import format_duration, format_fraction, format_number, format_rate
@@ -23,6 +24,7 @@ def reasons_for(search: Search, winner: SpeedPoint) -> tuple[str, ...]:
         _runtime_reason(search.points, winner),
         _batching_reason(search.points, winner),
         _shape_reason(search, winner),
+        *averaging_reasons(search.assessed, search.points),
         *_loss_reasons(search),
         _cost_reason(search, winner),
         cache_reason(search),

@@ -37,14 +37,12 @@ def lost_points(assessed: Sequence[Assessed], points: Sequence[SpeedPoint]) -> l
     Both are of one thread and one instance and of the same batch, and were measured in turns.
     """
     found = []
-    # Several may share a file and differ in how they are opened; they come after the one they were made of.
-    artifacts = {one.artifact.digest: one.artifact.name for one in reversed(assessed)}
     for one in assessed:
-        parent = artifacts.get(one.artifact.parent_digest or "")
+        parent = parent_of(one.artifact, assessed)
         if parent is None or not is_compressed(one.artifact):
             continue
-        mine = max(_alone(points, one.artifact.name), key=lambda point: point.items_per_s.value, default=None)
-        theirs = [] if mine is None else [p for p in _alone(points, parent) if p.batch_rows == mine.batch_rows]
+        mine = max(alone(points, one.artifact.name), key=lambda point: point.items_per_s.value, default=None)
+        theirs = [] if mine is None else [p for p in alone(points, parent) if p.batch_rows == mine.batch_rows]
         if mine is None or not theirs:
             continue
         high = speed_ratio(mine, theirs[0]).high
@@ -53,7 +51,15 @@ def lost_points(assessed: Sequence[Assessed], points: Sequence[SpeedPoint]) -> l
     return found
 
 
-def _alone(points: Sequence[SpeedPoint], artifact: str) -> list[SpeedPoint]:
+def parent_of(artifact: Artifact, assessed: Sequence[Assessed]) -> str | None:
+    """The name of what an artifact was made from."""
+    # Several may share a file and differ in how they are opened; they come after the one they were made of.
+    names = {one.artifact.digest: one.artifact.name for one in reversed(assessed)}
+    return names.get(artifact.parent_digest or "")
+
+
+def alone(points: Sequence[SpeedPoint], artifact: str) -> list[SpeedPoint]:
+    """What was measured of an artifact with one thread and one instance."""
     return [
         point
         for point in points

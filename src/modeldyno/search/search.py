@@ -178,8 +178,7 @@ def _prove_one(ledger: Ledger, workshop: Workshop, point: SpeedPoint, deployment
     try:
         finalist = workshop.prove(point, deployment, duration_ns=duration_ns)
     except DynoError as problem:
-        reason = f"{problem.what}: {problem.why}" if problem.why else problem.what
-        refusal = Refusal(name=deployment.label, stage="proof", reason=reason)
+        refusal = Refusal(name=deployment.label, stage="proof", reason=problem.in_a_line)
         ledger.note(finalists=others, refused=(*ledger.search.refused, refusal))
         return
     ledger.note(finalists=(*others, finalist))

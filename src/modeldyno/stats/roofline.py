@@ -15,6 +15,7 @@ from modeldyno.stats.blocks import median_estimate
 
 _PRECISIONS = {"float32": "fp32", "float64": "fp64", "float16": "fp16", "bfloat16": "bf16"}
 _WHOLE_WEIGHTS = ("int8", "uint8")
+_COUNTS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,34 @@ def operators_estimate(trace: Trace, blocks: int) -> Estimate:
 
 
 def precision_of(operation: Operation) -> str:
-    """What an operator computes in: int8 where one of its matrices is of bytes, else what it puts out."""
+    """What an operator computes in: int8 where one of its matrices is of bytes; else in what all of several come.
+
+    A single matrix tells nothing, for it may be converted on the way: then what is put out does.
+    """
     matrices = [one for one in operation.inputs if one is not None and len(one.shape) > 1]
     # MatMulNBits packs narrow weights into bytes, and computes in floats.
     if operation.kind != "MatMulNBits" and any(one.datatype in _WHOLE_WEIGHTS for one in matrices):
         return "int8"
+    floats = {one.datatype for one in matrices}
+    if len(matrices) > 1 and len(floats) == 1 and floats <= _PRECISIONS.keys():
+        return _PRECISIONS[floats.pop()]
     first = next((one for one in operation.outputs if one is not None), None)
     return _PRECISIONS.get(first.datatype, first.datatype) if first is not None else "unknown"
+
+
+def precision_of_products(counted: Sequence[Counted]) -> str | None:
+    """What the products of a call are computed in: one word, or `mixed`; None where there are none.
+
+    Those that are less than a hundredth of the arithmetic do not count: a last layer that was left as it came.
+    """
+    weights: dict[str, int] = {}
+    for one in counted:
+        if one.is_product and one.cost is not None:
+            found = precision_of(one.operation)
+            weights[found] = weights.get(found, 0) + one.cost.operations
+    least = sum(weights.values()) * _COUNTS
+    kept = [name for name, weight in weights.items() if weight > least]
+    return None if not kept else kept[0] if len(kept) == 1 else "mixed"
 
 
 def split_of(times: Mapping[str, Sequence[float]]) -> CallSplit:

@@ -20,8 +20,9 @@ from modeldyno.server.tally import Tally
 from modeldyno.testing.clock import ManualClock
 from modeldyno.testing.gated_service import MS, Asked, Compute, GatedSession, gated_deployment
 from modeldyno.testing.manual_loop import ManualLoop
-from modeldyno.wire.v2_request import InferRequest, OutputWish
+from modeldyno.wire.v2_request import InferRequest
 from modeldyno.wire.v2_response import InferBody
+from modeldyno.wire.v2_wishes import OutputWish
 
 
 class GatedMember:

@@ -17,7 +17,8 @@ from modeldyno.server.tally import Tally
 from modeldyno.testing.clock import ManualClock
 from modeldyno.testing.manual_loop import ManualLoop
 from modeldyno.testing.sessions import FunctionSession, sum_rows, sum_signature
-from modeldyno.wire.v2_request import InferRequest, OutputWish
+from modeldyno.wire.v2_request import InferRequest
+from modeldyno.wire.v2_wishes import OutputWish
 
 Outputs = dict[str, NDArray[np.generic]]
 Compute = Callable[[Tensors], Outputs]

@@ -14,20 +14,20 @@ that one core serves many lanes.
 """
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 import numpy as np
-import uvloop
 
 from modeldyno.clock import SystemClock
 from modeldyno.errors import ExitCode, UsageError
 from modeldyno.testing.behaviour import Behaviour
 from modeldyno.testing.known_exchange import KnownExchange, KnownService
+from modeldyno.testing.standing import Place, run_standing
 from modeldyno.testing.started_process import fetch, started_process
 from modeldyno.testing.truth import decode_truth
 
@@ -59,7 +59,7 @@ def known_server(behaviour: Behaviour | None = None) -> Iterator[KnownServer]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve until killed; returns the exit code when it cannot."""
+    """Serve until told to stop; returns the exit code when it cannot."""
     parser = argparse.ArgumentParser(
         prog="python -m modeldyno.testing.known_servers",
         description=__doc__,
@@ -74,18 +74,9 @@ def main(arguments: Sequence[str]) -> int:
     except (msgspec.MsgspecError, UsageError) as problem:
         sys.stderr.write(f"error: {problem}\n")
         return ExitCode.USAGE
-    uvloop.run(_serve(behaviour))
+    place = Place(behaviour.host, behaviour.port)
+    run_standing(lambda: partial(KnownExchange, KnownService(behaviour, SystemClock())), place)
     return ExitCode.OK
-
-
-async def _serve(behaviour: Behaviour) -> None:
-    service = KnownService(behaviour, SystemClock())
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: KnownExchange(service), behaviour.host, behaviour.port, backlog=1024)
-    host, port = server.sockets[0].getsockname()[:2]
-    sys.stdout.write(f"http://{f'[{host}]' if ':' in host else host}:{port}\n")
-    sys.stdout.flush()
-    await server.serve_forever()
 
 
 if __name__ == "__main__":

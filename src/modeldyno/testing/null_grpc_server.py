@@ -5,17 +5,15 @@ The counterpart of `null_server` for the Open Inference Protocol over gRPC: it h
 first line on stdout is its URL; it ends on SIGTERM or SIGINT.
 """
 
-import argparse
 import asyncio
-import signal
 import struct
 import sys
+from functools import partial
 from typing import Any, cast
-
-import uvloop
 
 from modeldyno.records.grpc_status import GrpcStatus
 from modeldyno.testing.null_server import MODEL, SIGNATURE
+from modeldyno.testing.standing import place_asked, run_standing
 from modeldyno.wire.header_block import BlockReader, encode_block
 from modeldyno.wire.http1_response import MalformedResponseError
 from modeldyno.wire.http2_frames import (
@@ -144,26 +142,10 @@ class _NullConnection(asyncio.Protocol):
         return format_headers(stream, _HEAD) + data + format_headers(stream, _OK, end_stream=True)
 
 
-async def _serve(host: str, port: int) -> None:
-    loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    answers = _answers()
-    server = await loop.create_server(lambda: _NullConnection(answers), host, port)
-    print(f"grpc://{host}:{server.sockets[0].getsockname()[1]}", flush=True)  # noqa: T201 - the caller reads it
-    await stopped.wait()
-    server.close()
-
-
 def main(arguments: list[str]) -> None:
     """Serve until told to stop."""
-    parser = argparse.ArgumentParser(prog="modeldyno.testing.null_grpc_server", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0, the default, takes any free one")
-    options = parser.parse_args(arguments)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(options.host, options.port))
+    place = place_asked(arguments, module="modeldyno.testing.null_grpc_server", description=__doc__)
+    run_standing(lambda: partial(_NullConnection, _answers()), place, scheme="grpc")
 
 
 if __name__ == "__main__":

@@ -6,21 +6,21 @@ send requests, and answers each with the same valid answer, unread: binary tenso
 on stdout is its URL; it ends on SIGTERM or SIGINT. `null_grpc_server` is its counterpart.
 """
 
-import argparse
 import asyncio
-import signal
 import sys
+from functools import partial
 from typing import cast
 
 import httptools
 import numpy as np
-import uvloop
 
 from modeldyno.records.signature import Signature, TensorSpec
+from modeldyno.testing.standing import place_asked, run_standing
 from modeldyno.wire.http1_head import format_response, format_tensors
 from modeldyno.wire.v2_documents import LIVE, READY, encode_error, encode_model_metadata, encode_server_metadata
-from modeldyno.wire.v2_request import InferRequest, OutputWish
+from modeldyno.wire.v2_request import InferRequest
 from modeldyno.wire.v2_response import InferResponseEncoder
+from modeldyno.wire.v2_wishes import OutputWish
 
 MODEL = "null"
 JSON_MODEL = "null-json"
@@ -104,26 +104,10 @@ class _NullConnection(asyncio.Protocol):
         self._transport.write(answer or format_response(404, encode_error("the null server has no such path")))
 
 
-async def _serve(host: str, port: int) -> None:
-    loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    answers = _answers()
-    server = await loop.create_server(lambda: _NullConnection(answers), host, port)
-    print(f"http://{host}:{server.sockets[0].getsockname()[1]}", flush=True)  # noqa: T201 - the caller reads it
-    await stopped.wait()
-    server.close()
-
-
 def main(arguments: list[str]) -> None:
     """Serve until told to stop."""
-    parser = argparse.ArgumentParser(prog="modeldyno.testing.null_server", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0, the default, takes any free one")
-    options = parser.parse_args(arguments)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(options.host, options.port))
+    place = place_asked(arguments, module="modeldyno.testing.null_server", description=__doc__)
+    run_standing(lambda: partial(_NullConnection, _answers()), place)
 
 
 if __name__ == "__main__":

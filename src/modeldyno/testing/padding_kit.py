@@ -16,7 +16,8 @@ from modeldyno.quality.closeness import are_close
 from modeldyno.records.deployment import Batching, Buckets
 from modeldyno.records.signature import Signature
 from modeldyno.server.models.merging import merge, own_outputs
-from modeldyno.wire.v2_request import InferRequest, OutputWish
+from modeldyno.wire.v2_request import InferRequest
+from modeldyno.wire.v2_wishes import OutputWish
 
 
 def check_padding(

@@ -35,6 +35,7 @@ def check_runtime(runtime: Runtime, path: Path, signature: Signature, rows: Tens
     check_outputs(session, rows)
     check_batches(session, rows, tolerance)
     check_lent_rows(session, rows)
+    check_widths(session, rows)
     check_two_sessions(runtime, path, signature, rows)
     check_errors(runtime, path, signature)
     check_close(session, rows)
@@ -79,6 +80,29 @@ def check_lent_rows(session: Session, rows: Tensors) -> None:
         found = session.run(lent)
         for name, expected in whole.items():
             _require(_is_same(expected, found[name], 1e-6), f"{name} is another for {what}")
+
+
+def check_widths(session: Session, rows: Tensors) -> None:
+    """Rows of another width than the signature fixes are an error with words, and not an answer."""
+    for spec in session.signature.inputs:
+        fixed = [axis for axis, size in enumerate(spec.shape) if axis > 0 and isinstance(size, int)]
+        for axis, change in ((axis, change) for axis in fixed for change in (_widened, _narrowed)):
+            other = {**rows, spec.name: change(rows[spec.name], axis)}
+            try:
+                session.run(other)
+            except DynoError:
+                continue
+            raise AssertionError(
+                f"{spec.name} was computed with the shape {other[spec.name].shape}, which {spec.shape} forbids"
+            )
+
+
+def _widened(array: NDArray[Any], axis: int) -> NDArray[Any]:
+    return np.ascontiguousarray(np.concatenate([array, array.take([0], axis)], axis))
+
+
+def _narrowed(array: NDArray[Any], axis: int) -> NDArray[Any]:
+    return np.ascontiguousarray(array.take(range(array.shape[axis] - 1), axis))
 
 
 def check_two_sessions(runtime: Runtime, path: Path, signature: Signature, rows: Tensors, rounds: int = 20) -> None:

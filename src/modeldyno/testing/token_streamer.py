@@ -10,18 +10,17 @@ DELETE /truth forgets them. The first line on stdout is the URL; it ends on SIGT
 """
 
 import argparse
-import asyncio
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
-import uvloop
 
 from modeldyno.clock import SystemClock
 from modeldyno.errors import UsageError
+from modeldyno.testing.standing import Place, run_standing
 from modeldyno.testing.started_process import fetch, started_process
 from modeldyno.testing.streaming import Streaming
 from modeldyno.testing.token_exchange import TokenConnection, TokenService
@@ -67,8 +66,8 @@ def main(arguments: Sequence[str]) -> int:
     except UsageError as problem:
         print(f"error: {problem.what}", file=sys.stderr)  # noqa: T201 - a command of its own
         return problem.exit_code
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(streaming))
+    place = Place(streaming.host, streaming.port)
+    run_standing(lambda: partial(TokenConnection, TokenService(streaming, SystemClock())), place)
     return 0
 
 
@@ -101,19 +100,6 @@ def _streaming(arguments: Sequence[str]) -> Streaming:
     for name in ("first_token", "gap"):
         options[f"{name}_ns"] = parse_duration_ns(options.pop(name))
     return Streaming(**options)
-
-
-async def _serve(streaming: Streaming) -> None:
-    loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    service = TokenService(streaming, SystemClock())
-    server = await loop.create_server(lambda: TokenConnection(service), streaming.host, streaming.port, backlog=1024)
-    host, port = server.sockets[0].getsockname()[:2]
-    print(f"http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)  # noqa: T201 - the caller reads it
-    await stopped.wait()
-    server.close()
 
 
 if __name__ == "__main__":

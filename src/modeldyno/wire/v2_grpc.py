@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from modeldyno.protocols import Tensors
 from modeldyno.records.signature import DATATYPES, Signature, TensorSpec
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.v2_documents import may_be_asked
-from modeldyno.wire.v2_messages import message_class
+from modeldyno.wire.v2_messages import message_class, parse_message
 from modeldyno.wire.v2_tensors import decode_binary, encode_binary
 
 _CONTENTS = {
@@ -51,7 +50,7 @@ def parse_infer_response(message: bytes) -> Any:
     Raises:
         WireError: it is none.
     """
-    return _parse("ModelInferResponse", message)
+    return parse_message("ModelInferResponse", message)
 
 
 def infer_outputs(response: Any) -> dict[str, NDArray[np.generic]]:
@@ -105,7 +104,7 @@ def decode_metadata(message: bytes) -> Signature:
     Raises:
         WireError: it is none, lacks inputs or outputs, or has a datatype that is not of the protocol's.
     """
-    metadata = _parse("ModelMetadataResponse", message)
+    metadata = parse_message("ModelMetadataResponse", message)
     if not metadata.inputs or not metadata.outputs:
         raise WireError(f"{len(metadata.inputs)} inputs and {len(metadata.outputs)} outputs are listed")
     return Signature(inputs=_specs(metadata.inputs), outputs=_specs(metadata.outputs))
@@ -139,12 +138,5 @@ def decode_index(message: bytes) -> list[str]:
     Raises:
         WireError: it is none.
     """
-    models = _parse("RepositoryIndexResponse", message).models
+    models = parse_message("RepositoryIndexResponse", message).models
     return sorted({str(model.name) for model in models if may_be_asked(model.state)})
-
-
-def _parse(name: str, message: bytes) -> Any:
-    try:
-        return message_class(name).FromString(message)
-    except DecodeError as problem:
-        raise WireError(f"not a valid {name}: {problem}") from problem

@@ -11,11 +11,10 @@ from urllib.parse import quote
 
 import msgspec
 import numpy as np
-from google.protobuf.message import DecodeError
 
 from modeldyno.records.signature import DATATYPES
 from modeldyno.wire.errors import WireError
-from modeldyno.wire.v2_messages import message_class
+from modeldyno.wire.v2_messages import message_class, parse_message
 from modeldyno.wire.v2_tensors import Buffer, decode_binary, decode_json, encode_binary
 
 _CONTENTS = {
@@ -76,11 +75,11 @@ class InferTranslator:
         except UnicodeDecodeError:
             raise WireError(f"the id {identity[:20]!r} is not UTF-8") from None
         if not raw:
-            return self._translate_typed(_parse(meta), identity)
+            return self._translate_typed(parse_message("ModelInferRequest", meta), identity)
         key = meta, tuple(map(len, raw))
         said = self._known.get(key)
         if said is None:
-            request = _parse(meta)
+            request = parse_message("ModelInferRequest", meta)
             said = _Said(_target(request), _describe(request, _raw_sizes(request, raw)))
             if len(meta) <= _MOST_REMEMBERED_BYTES:
                 if len(self._known) >= _MOST_REMEMBERED:
@@ -151,16 +150,9 @@ def _split(message: Buffer) -> tuple[bytes, bytes, list[memoryview]] | None:
 
 def _normal(message: Buffer) -> bytes:
     """The message without fields that we do not know."""
-    request = _parse(bytes(message))
+    request = parse_message("ModelInferRequest", bytes(message))
     request.DiscardUnknownFields()
     return bytes(request.SerializeToString())
-
-
-def _parse(message: bytes) -> Any:
-    try:
-        return message_class("ModelInferRequest").FromString(message)
-    except DecodeError as problem:
-        raise WireError(f"not a valid ModelInferRequest: {problem}") from problem
 
 
 def _raw_sizes(request: Any, raw: Sequence[memoryview]) -> list[int]:

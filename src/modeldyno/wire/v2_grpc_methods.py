@@ -9,12 +9,11 @@ from urllib.parse import quote
 
 import msgspec
 from google.protobuf import json_format
-from google.protobuf.message import DecodeError
 
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.grpc_health import CHECK, NOT_SERVING, SERVING, checked_service
 from modeldyno.wire.v2_grpc_infer import model_path, parameters_of
-from modeldyno.wire.v2_messages import SERVICE, message_class, method_path
+from modeldyno.wire.v2_messages import SERVICE, message_class, method_path, parse_message
 
 _NO = (400, 404, 503)
 """Statuses by which health endpoints say no."""
@@ -46,34 +45,27 @@ def error_text(body: bytes) -> str:
         return body[:200].decode("utf-8", "replace")
 
 
-def _parse(name: str, message: bytes) -> Any:
-    try:
-        return message_class(name).FromString(message)
-    except DecodeError as problem:
-        raise WireError(f"not a valid {name}: {problem}") from problem
-
-
 def _get(target: bytes) -> Callable[[bytes], HttpQuestion]:
     return lambda _message: HttpQuestion(b"GET", target)
 
 
 def _get_model(name: str, end: str) -> Callable[[bytes], HttpQuestion]:
     def ask(message: bytes) -> HttpQuestion:
-        request = _parse(name, message)
+        request = parse_message(name, message)
         return HttpQuestion(b"GET", model_path(request.name, request.version, end))
 
     return ask
 
 
 def _ask_statistics(message: bytes) -> HttpQuestion:
-    request = _parse("ModelStatisticsRequest", message)
+    request = parse_message("ModelStatisticsRequest", message)
     if not request.name:
         return HttpQuestion(b"GET", b"/v2/models//stats")  # of all, whatever they are called
     return HttpQuestion(b"GET", model_path(request.name, request.version, "/stats"))
 
 
 def _ask_index(message: bytes) -> HttpQuestion:
-    request = _parse("RepositoryIndexRequest", message)
+    request = parse_message("RepositoryIndexRequest", message)
     _require_no_repository(request)
     return HttpQuestion(b"POST", b"/v2/repository/index", msgspec.json.encode({"ready": request.ready}))
 
@@ -87,7 +79,7 @@ def _require_no_repository(request: Any) -> None:
 
 def _ask_change(name: str, verb: str) -> Callable[[bytes], HttpQuestion]:
     def ask(message: bytes) -> HttpQuestion:
-        request = _parse(name, message)
+        request = parse_message(name, message)
         if not request.model_name:
             raise WireError("the name of the model is empty")
         _require_no_repository(request)
@@ -99,14 +91,14 @@ def _ask_change(name: str, verb: str) -> Callable[[bytes], HttpQuestion]:
 
 
 def _ask_log_settings(message: bytes) -> HttpQuestion:
-    settings = parameters_of(_parse("LogSettingsRequest", message).settings)
+    settings = parameters_of(parse_message("LogSettingsRequest", message).settings)
     if not settings:
         return HttpQuestion(b"GET", b"/v2/logging")
     return HttpQuestion(b"POST", b"/v2/logging", msgspec.json.encode(settings))
 
 
 def _ask_trace_setting(message: bytes) -> HttpQuestion:
-    request = _parse("TraceSettingRequest", message)
+    request = parse_message("TraceSettingRequest", message)
     model = model_path(request.model_name, "") if request.model_name else b"/v2"
     # A setting without a value is one to be cleared; with one it is a text, but for the levels, which are a list.
     settings = {

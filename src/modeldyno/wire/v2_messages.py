@@ -9,6 +9,9 @@ from functools import cache
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+
+from modeldyno.wire.errors import WireError
 
 PACKAGE = "inference"
 SERVICE = f"{PACKAGE}.GRPCInferenceService"
@@ -213,6 +216,18 @@ def method_path(method: str) -> str:
 def message_class(name: str) -> Any:
     """The class of a message, by its name within the package, such as `ModelInferRequest`."""
     return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"{PACKAGE}.{name}"))
+
+
+def parse_message(name: str, content: bytes) -> Any:
+    """A message of that class.
+
+    Raises:
+        WireError: it is none.
+    """
+    try:
+        return message_class(name).FromString(content)
+    except DecodeError as problem:
+        raise WireError(f"not a valid {name}: {problem}") from problem
 
 
 @cache

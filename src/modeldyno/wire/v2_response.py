@@ -8,8 +8,9 @@ import msgspec
 from modeldyno.protocols import Tensors
 from modeldyno.records.signature import Signature
 from modeldyno.wire.v2_classification import top_classes
-from modeldyno.wire.v2_request import InferRequest, OutputWish
+from modeldyno.wire.v2_request import InferRequest
 from modeldyno.wire.v2_tensors import encode_binary, encode_json
+from modeldyno.wire.v2_wishes import OutputWish
 
 _KNOWN_HEADERS = 256
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from tests.reports import samples
 
-from modeldyno.api import loading
+from modeldyno.api.load import measuring
 from modeldyno.api.load.observing import floor_here, metrics_address, server_processes
 from modeldyno.api.load.workloads import Shape, workload_of
 from modeldyno.clock import SystemClock
@@ -19,7 +19,7 @@ from modeldyno.testing.known_servers import Behaviour, known_server
 
 
 def measured(url: str, directory: Path) -> Run:
-    run, _ = loading.measure(
+    run, _ = measuring.measure(
         workload_of(url, "m", 200, Shape(requests=100, warmup_ns=0)),
         [PreparedRequest(b"{}", (), 1)],
         (),

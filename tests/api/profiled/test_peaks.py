@@ -1,4 +1,6 @@
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.reports import profiles, samples
@@ -9,6 +11,7 @@ from modeldyno.clock import SystemClock
 from modeldyno.machine.peaks import keep_peaks, peaks_path
 from modeldyno.protocols import Silent
 from modeldyno.records.peaks import Peaks
+from modeldyno.runtimes.onnx_peaks import Product
 
 MIB = 2**20
 
@@ -41,6 +44,7 @@ def test_small_arrays_and_products_give_a_peak_for_each_library_precision_and_le
     monkeypatch.setattr(peaks, "working_sets", lambda *_: {"L2": MIB, "memory": 4 * MIB})
     monkeypatch.setattr(peaks, "_BLAS_SIZE", 64)
     monkeypatch.setattr("modeldyno.runtimes.onnx_peaks._SIZES", {"fp32": 64, "int8": 64})
+    monkeypatch.setattr(peaks, "is_openvino_installed", lambda: False)
     turns = Turns(blocks=6, block_ns=1)
     found = peaks.measure_peaks([1, 2], clock=SystemClock(), progress=Silent(), turns=turns)
     assert {("numpy", "fp32", 1), ("onnxruntime", "fp32", 1), ("onnxruntime", "int8", 1), ("numpy", "fp32", 2),
@@ -106,3 +110,29 @@ def test_the_roof_is_the_highest_that_was_measured() -> None:
     assert 121e9 == profiles.PEAKS.compute_per_s("fp32", 1)
     assert profiles.PEAKS.compute_per_s("fp32", 7) is None
     assert profiles.PEAKS.compute_per_s("fp64", 1) is None
+
+
+def test_narrow_floats_have_a_peak_where_openvino_computes_in_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def product(precision: str, threads: int) -> Product | None:
+        return Product("bf16", 2, lambda: threads) if precision == "bf16" else None
+
+    monkeypatch.setattr(peaks, "is_openvino_installed", lambda: True)
+    monkeypatch.setitem(
+        sys.modules, "modeldyno.runtimes.openvino_peaks",
+        SimpleNamespace(NARROW=("bf16", "fp16"), openvino_product=product),
+    )  # fmt: skip
+    found = [(library, one.precision) for library, one in peaks._products(1)]
+    assert [("onnxruntime", "fp32"), ("onnxruntime", "int8"), ("openvino", "bf16")] == found
+
+
+def test_what_the_processor_could_and_nothing_measures_is_said(
+    monkeypatch: pytest.MonkeyPatch, measured: list[list[int]]
+) -> None:
+    from msgspec.structs import replace
+
+    monkeypatch.setattr(peaks, "is_openvino_installed", lambda: False)
+    has_both = replace(samples.ENVIRONMENT, cpu_flags=("avx512_bf16", "avx512_fp16"))
+    found = peaks.peaks_of(has_both, [1], renew=True, clock=SystemClock(), progress=Silent())
+    assert "instructions for bf16 and fp16, whose peak is not known" in found.notes[-1]
+    neither = replace(samples.ENVIRONMENT, cpu_flags=("avx2",))
+    assert () == peaks.peaks_of(neither, [1], renew=True, clock=SystemClock(), progress=Silent()).notes

@@ -13,28 +13,9 @@ from modeldyno.errors import InputError, UsageError
 from modeldyno.models.onnx.fusion import fuse_onnx
 from modeldyno.models.onnx.graph import onnx_signature, read_onnx
 from modeldyno.processing.operations import plan_operations
+from modeldyno.records import processing as op
 from modeldyno.records.deployment import SessionSettings
-from modeldyno.records.processing import (
-    ArgMax,
-    Cast,
-    Clip,
-    Concatenate,
-    Impute,
-    JoinColumns,
-    Labels,
-    Normalise,
-    Operation,
-    Processing,
-    Rename,
-    Reshape,
-    Scale,
-    Select,
-    Softmax,
-    SplitColumns,
-    Threshold,
-    TopK,
-    Transpose,
-)
+from modeldyno.records.processing import Operation, Processing
 from modeldyno.records.score_operations import Sigmoid
 from modeldyno.records.signature import TensorSpec
 from modeldyno.records.table_operations import Limit, OneHot, Project
@@ -101,22 +82,23 @@ def gaps() -> NDArray[np.float32]:
 
 
 BEFORE: tuple[tuple[Operation, ...], ...] = (
-    (Scale(tensor="x", multiply=(2.0,), add=(0.5, 1, 2, 3)),),
-    (Normalise(tensor="x", mean=(0, 1, 2, 3), std=(1, 2, 3, 4)),),
-    (Impute(tensor="x", values=(5.0, 6, 7, 8)), Clip(tensor="x", low=-0.5, high=0.5)),
-    (Impute(tensor="x", values=(0.0,)), Limit(tensor="x", low=(-1, -0.5, 0, 0), high=(1, 1, 1, 0.5))),
-    (Reshape(tensor="x", shape=("batch", 2, 2)), Transpose(tensor="x", order=(0, 2, 1)),
-     Reshape(tensor="x", shape=("batch", 4))),
-    (SplitColumns(tensor="x", outputs=("a", "b", "c", "d")), JoinColumns(tensors=("d", "a", "b", "c"), output="x")),
+    (op.Scale(tensor="x", multiply=(2.0,), add=(0.5, 1, 2, 3)),),
+    (op.Normalise(tensor="x", mean=(0, 1, 2, 3), std=(1, 2, 3, 4)),),
+    (op.Impute(tensor="x", values=(5.0, 6, 7, 8)), op.Clip(tensor="x", low=-0.5, high=0.5)),
+    (op.Impute(tensor="x", values=(0.0,)), Limit(tensor="x", low=(-1, -0.5, 0, 0), high=(1, 1, 1, 0.5))),
+    (op.Reshape(tensor="x", shape=("batch", 2, 2)), op.Transpose(tensor="x", order=(0, 2, 1)),
+     op.Reshape(tensor="x", shape=("batch", 4))),
+    (op.SplitColumns(tensor="x", outputs=("a", "b", "c", "d")),
+     op.JoinColumns(tensors=("d", "a", "b", "c"), output="x")),
     (Project(tensor="x", mean=(1, 0, 0, 0), components=tuple(tuple(row) for row in np.eye(4)[::-1].tolist())),),
-    (Scale(tensor="x", output="twice", multiply=(2,)), Concatenate(tensors=("x", "twice"), output="wide"),
+    (op.Scale(tensor="x", output="twice", multiply=(2,)), op.Concatenate(tensors=("x", "twice"), output="wide"),
      Project(tensor="wide", output="x", mean=(0,) * 8, components=tuple(tuple(row) for row in np.eye(8)[:4].tolist()))),
 )  # fmt: skip
 AFTER: tuple[tuple[Operation, ...], ...] = (
-    (Softmax(tensor="y"), TopK(tensor="y", k=2), Select(tensors=("values", "indices"))),
-    (ArgMax(tensor="y", output="label"), Cast(tensor="label", datatype="FP32")),
-    (Sigmoid(tensor="y", output="p"), Threshold(tensor="p", at=0.5, output="yes"), Rename(names={"y": "scores"})),
-    (Cast(tensor="y", datatype="FP64"), Clip(tensor="y", low=0)),
+    (op.Softmax(tensor="y"), op.TopK(tensor="y", k=2), op.Select(tensors=("values", "indices"))),
+    (op.ArgMax(tensor="y", output="label"), op.Cast(tensor="label", datatype="FP32")),
+    (Sigmoid(tensor="y", output="p"), op.Threshold(tensor="p", at=0.5, output="yes"), op.Rename(names={"y": "scores"})),
+    (op.Cast(tensor="y", datatype="FP64"), op.Clip(tensor="y", low=0)),
 )
 
 
@@ -136,13 +118,13 @@ def test_what_comes_in_is_what_the_operations_declare(tmp_path: Path) -> None:
     spec = TensorSpec(name="raw", datatype="UINT8", shape=("batch", 2, 2))
     before = Processing(
         operations=(
-            Cast(tensor="raw", datatype="FP32"),
-            Normalise(tensor="raw", mean=(0,), std=(255,)),
-            Reshape(tensor="raw", output="x", shape=("batch", 4)),
+            op.Cast(tensor="raw", datatype="FP32"),
+            op.Normalise(tensor="raw", mean=(0,), std=(255,)),
+            op.Reshape(tensor="raw", output="x", shape=("batch", 4)),
         ),
         inputs=(spec,),
     )
-    after = Processing(operations=(Softmax(tensor="y"),))
+    after = Processing(operations=(op.Softmax(tensor="y"),))
     arrays: Arrays = {"raw": np.arange(20, dtype=np.uint8).reshape(5, 2, 2)}
     require_same(apart(tmp_path, arrays, before, after), fused(tmp_path, arrays, before, after))
     signature = onnx_signature(read_onnx(tmp_path / "fused.onnx"), tmp_path / "fused.onnx")
@@ -151,30 +133,30 @@ def test_what_comes_in_is_what_the_operations_declare(tmp_path: Path) -> None:
 
 
 def test_a_tensor_of_the_same_name_outside_and_inside_is_told_apart(tmp_path: Path) -> None:
-    before = Processing(operations=(Scale(tensor="x", multiply=(-1,)),))
+    before = Processing(operations=(op.Scale(tensor="x", multiply=(-1,)),))
     np.testing.assert_allclose(-ROWS @ WEIGHTS, fused(tmp_path, {"x": ROWS}, before)["y"], rtol=1e-5)
 
 
 @pytest.mark.parametrize(
     ("operation", "message"),
     (
-        (Labels(tensor="label", labels=("a", "b", "c")), "labels cannot become a part"),
+        (op.Labels(tensor="label", labels=("a", "b", "c")), "labels cannot become a part"),
         (OneHot(tensor="label", categories=(0, 1)), "one_hot cannot become a part"),
-        (Cast(tensor="y", datatype="INT32"), "a cast from FP32 to INT32"),
-        (Cast(tensor="label", datatype="UINT8"), "a cast from INT64 to UINT8"),
+        (op.Cast(tensor="y", datatype="INT32"), "a cast from FP32 to INT32"),
+        (op.Cast(tensor="label", datatype="UINT8"), "a cast from INT64 to UINT8"),
     ),
 )
 def test_what_onnx_would_do_otherwise_is_refused_with_its_place(
     tmp_path: Path, operation: Operation, message: str
 ) -> None:
-    after = Processing(operations=(ArgMax(tensor="y", output="label"), operation))
+    after = Processing(operations=(op.ArgMax(tensor="y", output="label"), operation))
     with pytest.raises(UsageError, match=f"after the model, operation 1: {message}"):
         fuse_onnx(linear(tmp_path), tmp_path / "fused.onnx", before=None, after=after)
     assert not (tmp_path / "fused.onnx").exists()
 
 
 def test_operations_that_do_not_give_what_the_model_takes_are_refused(tmp_path: Path) -> None:
-    before = Processing(operations=(Cast(tensor="x", datatype="FP64"),))
+    before = Processing(operations=(op.Cast(tensor="x", datatype="FP64"),))
     with pytest.raises(UsageError, match="FP64 is there"):
         fuse_onnx(linear(tmp_path), tmp_path / "fused.onnx", before=before, after=None)
 

@@ -9,14 +9,12 @@ from tests.reports.terminal import test_texts as texts
 
 from modeldyno.records.search import Search
 from modeldyno.records.verdict import MeasurementVerdict
-from modeldyno.reports.page.page import (
-    capacity_page,
-    comparison_page,
-    evaluation_page,
-    profile_page,
-    run_page,
-    search_page,
-)
+from modeldyno.reports.page.capacity_page import capacity_page
+from modeldyno.reports.page.comparison_page import comparison_page
+from modeldyno.reports.page.evaluation_page import evaluation_page
+from modeldyno.reports.page.profile_page import profile_page
+from modeldyno.reports.page.run_page import run_page
+from modeldyno.reports.page.search_page import search_page
 
 ROWS = samples.requests(count=2_000, warmup=100)
 FAILED_ROWS = samples.requests(count=2_000, warmup=100, failed=14)

@@ -5,7 +5,8 @@ from msgspec.structs import replace
 from tests.reports import samples
 
 from modeldyno.records.requests import empty_requests
-from modeldyno.reports.page.page import run_page, search_page
+from modeldyno.reports.page.run_page import run_page
+from modeldyno.reports.page.search_page import search_page
 from modeldyno.reports.page.server_timeline import Seen, curve_chart, server_curves
 from modeldyno.reports.page.timeline import stretches_of
 

@@ -17,7 +17,8 @@ from modeldyno.server.call import Answer, Refusal
 from modeldyno.testing.gated_service import MS, Asked, GatedService, gated_deployment
 from modeldyno.testing.manual_store import ManualStore
 from modeldyno.testing.sessions import sum_rows
-from modeldyno.wire.v2_request import InferRequest, OutputWish
+from modeldyno.wire.v2_request import InferRequest
+from modeldyno.wire.v2_wishes import OutputWish
 
 PAIR = Signature(
     inputs=(TensorSpec(name="x", datatype="FP32", shape=("batch", 4)),),

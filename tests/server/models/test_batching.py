@@ -1,34 +1,17 @@
 """Requests are merged, split and queued as the deployment says; gates and not clocks decide when a model ends."""
 
-import threading
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.server.gate import Gate
 
 from modeldyno.protocols import Tensors
 from modeldyno.testing.running_server import Client, HttpReply, RunningServer, infer_request, make_model
-from modeldyno.testing.sessions import FunctionSession, echo_signature, sum_rows
+from modeldyno.testing.sessions import FunctionSession, echo_signature
 
 Serving = Callable[..., RunningServer]
-
-
-class Gate:
-    """A model that computes sums, but each batch only when it is let through."""
-
-    def __init__(self) -> None:
-        self.entered = threading.Semaphore(0)
-        self.passes = threading.Semaphore(0)
-
-    def __call__(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
-        self.entered.release()
-        if not self.passes.acquire(timeout=60):
-            raise TimeoutError
-        return sum_rows(inputs)
-
-    def wait_entered(self) -> None:
-        assert self.entered.acquire(timeout=60)
 
 
 def answer_of(reply: HttpReply) -> list[float]:

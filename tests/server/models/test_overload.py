@@ -3,39 +3,21 @@
 import dataclasses
 import json
 import logging
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.server.gate import Gate
 
 from modeldyno.protocols import Tensors
 from modeldyno.records.deployment import Batching, Deployment, Lane
 from modeldyno.server.serving import ServedModel
 from modeldyno.testing.running_server import Client, Compute, HttpReply, RunningServer, infer_request, make_model
-from modeldyno.testing.sessions import sum_rows
 
 Serving = Callable[..., RunningServer]
 MS = 1_000_000
-
-
-class Gate:
-    """A model that computes sums, but each batch only when it is let through."""
-
-    def __init__(self) -> None:
-        self.entered = threading.Semaphore(0)
-        self.passes = threading.Semaphore(0)
-
-    def __call__(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
-        self.entered.release()
-        if not self.passes.acquire(timeout=60):
-            raise TimeoutError
-        return sum_rows(inputs)
-
-    def wait_entered(self) -> None:
-        assert self.entered.acquire(timeout=60)
 
 
 def deployment(batching: Batching | None = None, **settings: Any) -> Deployment:

@@ -1,12 +1,9 @@
 """Connections as grpcio and a plain socket have them: deadlines, cancelling, TLS, draining, limits, hostile bytes."""
 
 import asyncio
-import contextlib
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Self
 
 import grpc
 import grpc.aio
@@ -14,6 +11,8 @@ import numpy as np
 import pytest
 import trustme
 from numpy.typing import NDArray
+from tests.hostile.peer import Peer
+from tests.server.gate import Gate
 
 from modeldyno.protocols import Tensors
 from modeldyno.records.server import TlsFiles
@@ -21,11 +20,9 @@ from modeldyno.testing.running_server import RunningServer, make_model
 from modeldyno.testing.sessions import FunctionSession, sum_rows, sum_signature
 from modeldyno.wire.header_block import BlockReader, encode_block
 from modeldyno.wire.http2_frames import (
-    ACK,
     END_STREAM,
     PREFACE,
     ErrorCode,
-    FrameReader,
     FrameType,
     format_frame,
     format_headers,
@@ -49,68 +46,6 @@ def infer_message(rows: NDArray[np.float32] = ROW, model: str = "sums") -> bytes
 def sums_of(message: bytes) -> list[float]:
     values: list[float] = infer_outputs(parse_infer_response(message))["sum"].tolist()
     return values
-
-
-class Gate:
-    """A model that computes sums, but each batch only when it is let through."""
-
-    def __init__(self) -> None:
-        self.entered = threading.Semaphore(0)
-        self.passes = threading.Semaphore(0)
-
-    def __call__(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
-        self.entered.release()
-        if not self.passes.acquire(timeout=60):
-            raise TimeoutError
-        return sum_rows(inputs)
-
-    def wait_entered(self) -> None:
-        assert self.entered.acquire(timeout=60)
-
-
-class Peer:
-    """A client that sends frames as they are."""
-
-    def __init__(self, server: RunningServer, *, begins: bool = True) -> None:
-        host, _, port = server.grpc_address.rpartition(":")
-        self._socket = socket.create_connection((host, int(port)), timeout=30)
-        self._frames = FrameReader()
-        if begins:
-            self.send(PREFACE + format_settings({}) + format_frame(FrameType.SETTINGS, ACK, 0, b""))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.close()
-
-    def send(self, data: bytes) -> None:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._socket.sendall(data)
-
-    def ask(self, stream: int, path: str, message: bytes, *, headers: tuple[tuple[str, str], ...] = ()) -> None:
-        asked = [(":method", "POST"), (":scheme", "http"), (":path", path), ("content-type", "application/grpc")]
-        block = b"\x20" + encode_block([*asked, *headers])
-        body = b"\0" + len(message).to_bytes(4, "big") + message
-        self.send(format_headers(stream, block) + format_frame(FrameType.DATA, END_STREAM, stream, body))
-
-    def read(self) -> Iterator[tuple[int, int, int, bytes]]:
-        """Frames until the server closes."""
-        while True:
-            try:
-                received = self._socket.recv(100_000)
-            except ConnectionResetError:
-                return
-            if not received:
-                return
-            yield from self._frames.feed(received)
-
-    def status(self, stream: int) -> dict[bytes, bytes]:
-        """Trailers of the answer."""
-        for kind, flags, number, payload in self.read():
-            if kind == FrameType.HEADERS and number == stream and flags & END_STREAM:
-                return BlockReader().decode(payload)
-        raise AssertionError(f"no answer on stream {stream}")
 
 
 def test_a_call_is_answered_and_a_health_probe_too(serving: Serving) -> None:
@@ -150,7 +85,7 @@ def test_a_deadline_covers_the_queue_and_the_others_are_answered(serving: Servin
 def test_the_server_says_itself_that_a_deadline_passed(serving: Serving) -> None:
     gate = Gate()
     server = serving(make_model(gate, instances=2), grpc_port=0)
-    with Peer(server) as peer:
+    with Peer(server.grpc_address) as peer:
         for stream in (1, 3):
             peer.ask(stream, INFER, infer_message())
             gate.wait_entered()
@@ -165,7 +100,7 @@ def test_the_server_says_itself_that_a_deadline_passed(serving: Serving) -> None
 def test_a_cancelled_call_leaves_the_queue(serving: Serving) -> None:
     gate = Gate()
     server = serving(make_model(gate, instances=2, max_queued_rows=1), grpc_port=0)
-    with Peer(server) as peer:
+    with Peer(server.grpc_address) as peer:
         for stream in (1, 3):
             peer.ask(stream, INFER, infer_message())
             gate.wait_entered()
@@ -214,7 +149,7 @@ def test_thousands_of_cancelled_calls_leave_nothing_behind(serving: Serving) -> 
 def test_a_client_that_goes_away_takes_its_calls_with_it(serving: Serving) -> None:
     gate = Gate()
     server = serving(make_model(gate, instances=2), grpc_port=0)
-    with Peer(server) as peer:
+    with Peer(server.grpc_address) as peer:
         for stream in (1, 3, 5):
             peer.ask(stream, INFER, infer_message())
         gate.wait_entered()
@@ -281,7 +216,7 @@ def streamed(server: RunningServer, *messages: bytes) -> tuple[list[object], byt
     block = encode_block([*asked, ("content-type", "application/grpc")])
     body = b"".join(b"\0" + len(message).to_bytes(4, "big") + message for message in messages)
     answers, pieces = [], b""
-    with Peer(server) as peer:
+    with Peer(server.grpc_address) as peer:
         peer.send(format_headers(1, block) + format_frame(FrameType.DATA, END_STREAM, 1, body))
         for kind, flags, _, payload in peer.read():
             if kind == FrameType.DATA:
@@ -308,7 +243,7 @@ def test_requests_of_a_stream_fail_alone(serving: Serving) -> None:
 
 def test_a_stream_that_ends_within_a_message_fails(serving: Serving) -> None:
     server = serving(make_model(), grpc_port=0)
-    with Peer(server) as peer:
+    with Peer(server.grpc_address) as peer:
         asked = [(":method", "POST"), (":scheme", "http"), (":path", method_path("ModelStreamInfer"))]
         block = encode_block([*asked, ("content-type", "application/grpc")])
         peer.send(format_headers(1, block) + format_frame(FrameType.DATA, END_STREAM, 1, b"\0\0\0\0\x09abc"))
@@ -352,7 +287,7 @@ def test_calls_go_through_tls(serving: Serving, certificates: Callable[[], tuple
 )
 def test_hostile_bytes_end_their_connection_only(serving: Serving, noise: bytes) -> None:
     server = serving(make_model(), grpc_port=0)
-    with Peer(server) as sound, Peer(server, begins=False) as hostile:
+    with Peer(server.grpc_address) as sound, Peer(server.grpc_address, b"") as hostile:
         hostile.send(noise)
         frames = list(hostile.read())
         sound.ask(1, INFER, infer_message())
@@ -377,14 +312,14 @@ def test_a_call_that_is_wrong_has_its_status(
     serving: Serving, path: str, message: bytes, headers: tuple[tuple[str, str], ...], code: int
 ) -> None:
     server = serving(make_model(), grpc_port=0)
-    with Peer(server) as peer:
+    with Peer(server.grpc_address) as peer:
         peer.ask(1, path, message, headers=headers)
         assert b"%d" % code == peer.status(1)[b"grpc-status"]
 
 
 def test_what_is_no_grpc_is_told_so_in_http(serving: Serving) -> None:
     server = serving(make_model(), grpc_port=0)
-    with Peer(server) as peer:
+    with Peer(server.grpc_address) as peer:
         block = encode_block([(":method", "GET"), (":scheme", "http"), (":path", "/v2")])
         peer.send(format_headers(1, b"\x20" + block, end_stream=True))
         assert b"415" == peer.status(1)[b":status"]
@@ -392,10 +327,10 @@ def test_what_is_no_grpc_is_told_so_in_http(serving: Serving) -> None:
 
 def test_a_connection_too_many_is_sent_away_at_once(serving: Serving) -> None:
     server = serving(make_model(), grpc_port=0, max_connections=1)
-    with Peer(server) as first:
+    with Peer(server.grpc_address) as first:
         first.ask(1, INFER, infer_message())
         first.status(1)
-        with Peer(server) as second:
+        with Peer(server.grpc_address) as second:
             second.ask(1, INFER, infer_message())
             kinds = [(kind, parse_number(payload[:4]) if payload[:4] else 0) for kind, _, _, payload in second.read()]
         first.ask(3, INFER, infer_message())
@@ -406,7 +341,7 @@ def test_a_connection_too_many_is_sent_away_at_once(serving: Serving) -> None:
 
 def test_idle_and_slow_clients_are_sent_away(serving: Serving) -> None:
     server = serving(make_model(), grpc_port=0, idle_timeout_ns=50_000_000, read_timeout_ns=50_000_000)
-    with Peer(server) as idle, Peer(server, begins=False) as silent, Peer(server) as slow:
+    with Peer(server.grpc_address) as idle, Peer(server.grpc_address, b"") as silent, Peer(server.grpc_address) as slow:
         slow.send(
             format_headers(
                 1,
@@ -465,7 +400,7 @@ def test_everything_of_one_connection_is_batched_together(serving: Serving) -> N
     gate = Gate()
     model = make_model(gate, max_rows=128, instances=2)
     server = serving(model, grpc_port=0)
-    with Peer(server) as peer:
+    with Peer(server.grpc_address) as peer:
         for stream in (1, 3):
             peer.ask(stream, INFER, infer_message())
             gate.wait_entered()

@@ -316,7 +316,7 @@ def test_priorities_reach_the_members(gated: Callable[..., GatedPipeline]) -> No
 def test_labels_that_no_client_can_read_in_json_fail_the_request_alone(gated: Callable[..., GatedPipeline]) -> None:
     import msgspec
 
-    from modeldyno.wire.v2_request import OutputWish
+    from modeldyno.wire.v2_wishes import OutputWish
 
     pipeline = gated(CASCADE)
     asked = pipeline.ask(rows(0.9))

@@ -21,7 +21,9 @@ RUNTIMES_OF: dict[ModelFormat, tuple[RuntimeName, ...]] = {
     "torch-export": ("pytorch",),
     "torchscript": ("pytorch",),
     "torch-module": ("pytorch",),
+    "torch-aoti": ("pytorch",),
     "transformers": ("pytorch",),
+    "compiled-trees": ("compiled-trees",),
 }
 """Which runtimes open which format."""
 
@@ -33,6 +35,7 @@ PLATFORMS: dict[RuntimeName, str] = {
     "openvino": "openvino",
     "python": "python",
     "pytorch": "pytorch",
+    "compiled-trees": "compiled-trees",
 }
 """Runtime to the `platform` of the Open Inference Protocol's model metadata; Triton's own word for ONNX Runtime."""
 
@@ -63,16 +66,16 @@ def _scikit(trust: bool, _entry: str) -> Runtime:  # noqa: FBT001 - see above
 
 def _xgboost(_trust: bool, _entry: str) -> Runtime:  # noqa: FBT001 - see above
     from modeldyno.models.boosters.xgboost_file import load_xgboost
-    from modeldyno.runtimes.boosters import XgboostRuntime
+    from modeldyno.runtimes.boosters import XGBOOST, BoosterRuntime
 
-    return XgboostRuntime(load_xgboost)
+    return BoosterRuntime(XGBOOST, load_xgboost)
 
 
 def _lightgbm(_trust: bool, _entry: str) -> Runtime:  # noqa: FBT001 - see above
     from modeldyno.models.boosters.lightgbm_file import load_lightgbm
-    from modeldyno.runtimes.boosters import LightgbmRuntime
+    from modeldyno.runtimes.boosters import LIGHTGBM, BoosterRuntime
 
-    return LightgbmRuntime(load_lightgbm)
+    return BoosterRuntime(LIGHTGBM, load_lightgbm)
 
 
 def _openvino(trust: bool, _entry: str) -> Runtime:  # noqa: FBT001 - see above
@@ -90,14 +93,21 @@ def _python(trust: bool, entry: str) -> Runtime:  # noqa: FBT001 - see above
 
 
 def _pytorch(trust: bool, entry: str) -> Runtime:  # noqa: FBT001 - see above
+    from modeldyno.models.torch.execution import read_program
     from modeldyno.models.torch.module import load_module
-    from modeldyno.models.torch.program import read_program
     from modeldyno.runtimes.pytorch import PyTorchRuntime
 
     def make_module(path: Path, signature: Signature) -> object:
         return load_module(path, entry, signature, trust=trust)
 
     return PyTorchRuntime(partial(read_program, trust=trust, make_module=make_module))
+
+
+def _compiled_trees(trust: bool, _entry: str) -> Runtime:  # noqa: FBT001 - see above
+    from modeldyno.models.trees.library import load_compiled_trees
+    from modeldyno.runtimes.compiled_trees import CompiledTreesRuntime
+
+    return CompiledTreesRuntime(partial(load_compiled_trees, trust=trust))
 
 
 _RUNTIMES: dict[RuntimeName, Callable[[bool, str], Runtime]] = {
@@ -108,4 +118,5 @@ _RUNTIMES: dict[RuntimeName, Callable[[bool, str], Runtime]] = {
     "openvino": _openvino,
     "python": _python,
     "pytorch": _pytorch,
+    "compiled-trees": _compiled_trees,
 }

@@ -7,9 +7,13 @@ from functools import partial
 from os import PathLike
 from pathlib import Path
 
+import msgspec
+
 from modeldyno import __version__
-from modeldyno.api.artifacts.opening import usual_runtime
+from modeldyno.api.artifacts.gaps import gaps_of
+from modeldyno.api.artifacts.opening import artifact_of, usual_runtime
 from modeldyno.api.profiled.anatomy import dissect
+from modeldyno.api.profiled.effective import with_effective_precision
 from modeldyno.api.profiled.peaks import peaks_if_kept
 from modeldyno.api.profiled.subject import cost_of
 from modeldyno.api.workshop.candidates import Maker
@@ -27,6 +31,8 @@ from modeldyno.records.derivation import Derivation, Derived, DerivedSpeed
 from modeldyno.records.peaks import Peaks
 from modeldyno.records.search import Assessed, Refusal
 from modeldyno.records.signature import Signature
+from modeldyno.reports.robustness import gain_texts
+from modeldyno.search.averages import cost_text, is_averaged
 from modeldyno.search.choose import quality_gate
 from modeldyno.search.losses import is_compressed, why_not_faster
 from modeldyno.search.space import deployment_of
@@ -83,14 +89,21 @@ class Comparison:
         peaks = peaks_if_kept(capture_environment(), self.maker.progress)
         return [
             Derived(
-                assessed=one,
+                assessed=self._effective(one),
                 runtime=usual_runtime(one.artifact),
                 cost=self._cost(one.artifact),
                 speeds=speeds.get(one.artifact.name, ()),
-                why=self._why(one.artifact, speeds.get(one.artifact.name, ()), peaks),
+                why=_gain(one, speeds.get(one.artifact.name, ()))
+                or self._why(one.artifact, speeds.get(one.artifact.name, ()), peaks),
             )
             for one in assessed
         ]
+
+    def _effective(self, assessed: Assessed) -> Assessed:
+        artifact = assessed.artifact
+        batch = batch_of(self.maker.dataset, _sizes(artifact.signature, self.maker.dataset.rows)[0])
+        told = with_effective_precision(artifact, usual_runtime(artifact), batch)
+        return msgspec.structs.replace(assessed, artifact=told)
 
     def _speeds(self, assessed: list[Assessed]) -> dict[str, tuple[DerivedSpeed, ...]]:
         """All in turns, a single row and a batch; nothing of the original against itself."""
@@ -163,6 +176,13 @@ class Comparison:
             self.maker.progress.end()
 
 
+def _gain(assessed: Assessed, speeds: tuple[DerivedSpeed, ...]) -> str:
+    if not speeds or not is_averaged(assessed.artifact):
+        return ""
+    cost = cost_text(speeds[-1].ratio, rows=speeds[-1].rows, than="the model as it came")
+    return "; ".join([*gain_texts(assessed.quality, assessed.change), cost])
+
+
 def _sizes(signature: Signature, rows: int) -> tuple[int, ...]:
     """Rows a call: one, and a batch where there are as many; or what the signature fixes."""
     first = signature.inputs[0].shape[0] if signature.inputs and signature.inputs[0].shape else 1
@@ -181,7 +201,9 @@ def _speed(rows: int, original: list[float], mine: list[float]) -> DerivedSpeed:
     )
 
 
-def rows_for(model: Model, data: str | PathLike[str] | None, label: str | None, seed: int) -> Dataset:
+def rows_for(
+    model: Model, data: str | PathLike[str] | None, label: str | None, seed: int, *, trust: bool = False
+) -> Dataset:
     """The rows to calibrate with and to compare on; made up from the signature when there are none.
 
     Raises:
@@ -189,7 +211,9 @@ def rows_for(model: Model, data: str | PathLike[str] | None, label: str | None, 
     """
     if data is None:
         return synthetic_dataset(model.signature, rows=_MADE_ROWS, seed=seed)
-    dataset = open_dataset(Path(data), model.signature, label=label)
+    dataset = open_dataset(
+        Path(data), model.signature, label=label, takes_gaps=gaps_of(artifact_of(model), trust=trust)
+    )
     if dataset.rows < 1:
         raise DataError(f"{data} holds no rows")
     return dataset

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from modeldyno.api.artifacts.choices import RUNTIMES_OF, runtime_named
+from modeldyno.children import ChildLimits
+from modeldyno.models.keras.file import LIMITS as KERAS_LIMITS
 from modeldyno.models.keras.file import export_keras
 from modeldyno.models.scikit.estimator import load_scikit, save_skops
 from modeldyno.protocols import Session
@@ -11,6 +13,10 @@ from modeldyno.records.deployment import RuntimeName, SessionSettings
 from modeldyno.records.files import digest_file
 
 ORIGINAL = "original"
+_LONGEST_NS = 120_000_000_000
+"""As long as a recipe may take."""
+_SHORTEST_NS = 30_000_000_000
+"""Whatever the budget: Keras alone takes some seconds to be imported."""
 
 
 def usual_runtime(artifact: Artifact) -> RuntimeName:
@@ -61,7 +67,7 @@ def artifact_of(model: Model) -> Artifact:
     )
 
 
-def bundled_form(model: Model, folder: Path, *, trust: bool) -> Artifact:
+def bundled_form(model: Model, folder: Path, *, trust: bool, budget_ns: int = _LONGEST_NS) -> Artifact:
     """The model as it came, as a bundle may hold it: neither a pickle nor a Keras file among them.
 
     A pickle is saved again in a form that cannot run code; a Keras file, which is read in a process of its own only,
@@ -71,14 +77,18 @@ def bundled_form(model: Model, folder: Path, *, trust: bool) -> Artifact:
         model: what `examine` said of it.
         folder: where another form is written.
         trust: whether the user vouches for the model.
+        budget_ns: for all that is made; an export takes no more of it, and is killed then.
 
     Raises:
         InputError: it cannot be saved without pickle.
+        ToolError: an export failed, or ran out of time or memory.
     """
     artifact, source = artifact_of(model), Path(model.path)
     if model.format == "keras":
         folder.mkdir(parents=True, exist_ok=True)
-        return export_keras(model, folder / f"{ORIGINAL}.xml", name=ORIGINAL, trust=trust)
+        timeout_ns = min(_LONGEST_NS, max(_SHORTEST_NS, budget_ns))
+        limits = ChildLimits(timeout_ns=timeout_ns, memory_bytes=KERAS_LIMITS.memory_bytes)
+        return export_keras(model, folder / f"{ORIGINAL}.xml", name=ORIGINAL, trust=trust, limits=limits)
     if model.format != "sklearn" or source.suffix == ".skops":
         return artifact
     path = folder / f"{ORIGINAL}.skops"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from modeldyno.api.artifacts.opening import ORIGINAL
-from modeldyno.api.artifacts.recipe import BF16_FLAGS, LIMITS, ONNX_FP32, Recipe, Situation, computed_in
+from modeldyno.api.artifacts.recipe import BF16_FLAGS, FP16_FLAGS, LIMITS, ONNX_FP32, Recipe, Situation, computed_in
 from modeldyno.api.judging.answers import resolved_task
 from modeldyno.compression.calibration import Calibration, write_calibration
 from modeldyno.compression.openvino_int8 import quantise_int8, restore_layers
@@ -19,8 +19,6 @@ _LEAST_PARAMETERS = 50_000
 """Below that a call costs more than its arithmetic, and OpenVINO's is the dearer one (some 30 µs against 10)."""
 _MEMORY_BOUND_PARAMETERS = 4_000_000
 """16 MB in single precision: more than a core's caches hold, so that weights are read from memory in every call."""
-_FP16_FLAGS = frozenset({"avx512_fp16", "amx_fp16"})
-"""As /proc/cpuinfo calls what computes in these, rather than only stores them."""
 
 
 def _is_worth_converting(situation: Situation, parent: Artifact) -> bool:
@@ -42,7 +40,7 @@ def _has_bf16(situation: Situation, parent: Artifact) -> bool:
 
 
 def _has_fp16(situation: Situation, parent: Artifact) -> bool:
-    return _is_plain(situation, parent) and bool(_FP16_FLAGS & set(situation.cpu_flags))
+    return _is_plain(situation, parent) and bool(FP16_FLAGS & set(situation.cpu_flags))
 
 
 def _is_quantised(situation: Situation, parent: Artifact) -> bool:

@@ -17,7 +17,8 @@ LIMITS = ChildLimits(timeout_ns=120_000_000_000, memory_bytes=8 * 2**30)
 """Of each recipe."""
 ONNX_FP32 = "onnx-fp32"
 BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
-"""As /proc/cpuinfo calls what computes in it, rather than only stores it."""
+FP16_FLAGS = frozenset({"avx512_fp16", "amx_fp16"})
+"""As /proc/cpuinfo calls what computes in these, rather than only stores them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,8 @@ class Situation:
     """Whether the user vouches for the model."""
     asked: tuple[str, ...] = ()
     """Recipes that were asked for by name: they are followed even where they hardly pay."""
+    is_short_of_quality: bool = False
+    """Whether the model as it came does not clearly meet an absolute limit on its quality."""
 
 
 class Recipe(NamedTuple):

@@ -5,17 +5,30 @@ from difflib import get_close_matches
 
 import msgspec
 
+from modeldyno.api.artifacts.averaging_recipes import AVERAGING_RECIPES
 from modeldyno.api.artifacts.onnx_recipes import ONNX_ON_REQUEST, ONNX_RECIPES
 from modeldyno.api.artifacts.openvino_recipes import OPENVINO_RECIPES
 from modeldyno.api.artifacts.pytorch_recipes import PYTORCH_RECIPES
 from modeldyno.api.artifacts.recipe import Recipe, Situation
+from modeldyno.api.artifacts.tree_recipes import TREE_RECIPES
 from modeldyno.errors import DynoError, UsageError
 from modeldyno.protocols import Progress
 from modeldyno.records.artifact import Artifact
 from modeldyno.records.search import Refusal
 
-RECIPES: tuple[Recipe, ...] = (*ONNX_RECIPES, *PYTORCH_RECIPES, *OPENVINO_RECIPES)
-"""What a search tries, in that order: a recipe comes after those it may start from."""
+_CONVERTED, *_OF_ONNX = ONNX_RECIPES
+RECIPES: tuple[Recipe, ...] = (
+    _CONVERTED,
+    *AVERAGING_RECIPES,
+    *TREE_RECIPES,
+    *_OF_ONNX,
+    *PYTORCH_RECIPES,
+    *OPENVINO_RECIPES,
+)
+"""What a search tries, in that order: a recipe comes after those it may start from.
+
+Averaging comes early, for it is only tried where nothing else can bring the quality that is asked for.
+"""
 
 ON_REQUEST: tuple[Recipe, ...] = ONNX_ON_REQUEST
 """What is made only when it is asked for by name."""
@@ -76,8 +89,7 @@ def make_artifacts(
             there[recipe.name] = msgspec.structs.replace(artifact, name=recipe.name)
             made.append(there[recipe.name])
         except DynoError as problem:
-            reason = f"{problem.what}: {problem.why}" if problem.why else problem.what
-            refused.append(Refusal(name=recipe.name, stage=recipe.stage, reason=reason))
+            refused.append(Refusal(name=recipe.name, stage=recipe.stage, reason=problem.in_a_line))
         finally:
             progress.end()
     return made, refused

@@ -9,11 +9,11 @@ import msgspec
 
 from modeldyno.deployment.bundle import PIPELINE, open_bundle
 from modeldyno.deployment.pipeline_bundle import member_directory, open_pipeline
-from modeldyno.errors import InputError, UsageError
+from modeldyno.errors import UsageError
 from modeldyno.processing.graph import inputs_of, plan_node
 from modeldyno.processing.steps import Specs
 from modeldyno.records.artifact import Task
-from modeldyno.records.files import from_json
+from modeldyno.records.files import read_record
 from modeldyno.records.pipeline import Cascade, Ensemble, Member, Node, members_of
 from modeldyno.records.pipeline import Sequence as StepSequence
 from modeldyno.records.processing import Processing, Rename
@@ -66,7 +66,7 @@ def parts_at(places: Sequence[Path], *, takes_files: bool) -> list[Part]:
 
 def _part_at(place: Path, taken: set[str]) -> Part:
     if place.suffix == ".json" and not place.is_dir():
-        return Part(str(place), _read_processing(place), {}, {}, None, ())
+        return Part(str(place), read_record(place, Processing), {}, {}, None, ())
     if (place / PIPELINE).is_file():
         pipeline = open_pipeline(place)
         names = {name: _free_name(f"{pipeline.name}.{name}", taken) for name in members_of(pipeline.graph)}
@@ -78,14 +78,6 @@ def _part_at(place: Path, taken: set[str]) -> Part:
         node, members, task, classes = Member(name=name), {name: place}, bundle.task, bundle.origin.classes
     signatures = {name: open_bundle(path).signature for name, path in members.items()}
     return Part(str(place), node, members, signatures, task, classes)
-
-
-def _read_processing(place: Path) -> Processing:
-    try:
-        content = place.read_bytes()
-    except OSError as problem:
-        raise InputError(f"cannot read {place}", why=problem.strerror or str(problem)) from problem
-    return from_json(content, Processing, str(place))
 
 
 def _free_name(wanted: str, taken: set[str]) -> str:

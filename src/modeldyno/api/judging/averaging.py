@@ -62,7 +62,7 @@ def measure_averaging(
         perturbation=msgspec.structs.replace(perturbation, severities=perturbation.severities[:1]),
         copies=copies,
         metrics=quality.metrics,
-        gains={name: _negated(drop) for name, drop in change.drops.items()},
+        gains={name: drop.negated for name, drop in change.drops.items()},
         changed=change.flip_rate,
         cost=made.cost,
     )
@@ -120,9 +120,3 @@ def _joined(outputs: Sequence[Tensors], signature: Signature) -> dict[str, NDArr
         )
         for spec in signature.outputs
     }
-
-
-def _negated(drop: Estimate) -> Estimate:
-    # From zero, for a drop of 0 is a gain of 0 and not of -0.
-    low, high = (None if limit is None else 0.0 - limit for limit in (drop.high, drop.low))
-    return Estimate(value=0.0 - drop.value, low=low, high=high)

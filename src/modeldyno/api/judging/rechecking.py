@@ -7,13 +7,15 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from modeldyno.api.served.sessions import check_samples
+from modeldyno.api.profiled.effective import effective_precision
+from modeldyno.api.served.sessions import check_samples, inputs_of
 from modeldyno.deployment.bundle import DATASHEET, MANIFEST, SAMPLES
 from modeldyno.errors import InputError
 from modeldyno.machine.environment import capture_environment
 from modeldyno.protocols import Session
 from modeldyno.quality.changes import compare_rows
 from modeldyno.quality.rows import Answers, Rows
+from modeldyno.records.artifact import Precision
 from modeldyno.records.base import Estimate
 from modeldyno.records.bundle import Bundle, Datasheet, Samples
 from modeldyno.records.environment import Environment
@@ -65,7 +67,12 @@ def recheck(directory: Path, session: Session, seen: Seen, *, seed: int) -> Rech
     answers = {one.verdict for one in claims}
     verdict = "fail" if "fail" in answers else "cannot_tell" if "cannot_tell" in answers or not claims else "pass"
     return msgspec.convert(
-        {"verdict": verdict, "claims": claims, "notes": list(_notes(bundle, samples, datasheet, seen))},
+        {
+            "verdict": verdict,
+            "claims": claims,
+            "notes": list(_notes(samples, datasheet, seen)),
+            "processor": _processor(directory, bundle, samples),
+        },
         Recheck,
         from_attributes=True,
     )
@@ -160,15 +167,32 @@ def _of_flips(datasheet: Datasheet, seen: Seen) -> Iterator[Claim]:
     )
 
 
-def _notes(bundle: Bundle, samples: Samples, datasheet: Datasheet | None, seen: Seen) -> Iterator[str]:
-    here = capture_environment()
-    lost = [flag for flag in bundle.build_cpu_flags if flag not in here.cpu_flags]
-    gained = [flag for flag in here.cpu_flags if flag not in bundle.build_cpu_flags]
-    if lost or gained:
-        told = [f"{words} {', '.join(flags)}" for words, flags in (("lacks", lost), ("has also", gained)) if flags]
-        yield f"this processor {' and '.join(told)}, other than the one it was made on: answers in int8 may differ"
+def _processor(directory: Path, bundle: Bundle, samples: Samples) -> str:
+    """What the processor changes: its flags, and what the products are computed in."""
+    here = capture_environment().cpu_flags
+    made_on = bundle.artifact.cpu_flags or bundle.build_cpu_flags
+    lost = [flag for flag in made_on if flag not in here]
+    gained = [flag for flag in here if flag not in made_on]
+    told = [f"{words} {', '.join(flags)}" for words, flags in (("lacks", lost), ("has also", gained)) if flags]
+    then, now = bundle.artifact.computed_in, _computed_in(directory, bundle, samples)
+    if told:
+        effect = "its file was made for that one" if bundle.artifact.cpu_flags else "answers in int8 may differ"
+        told = [f"this processor {' and '.join(told)}, other than the one it was made on: {effect}"]
+    if then is not None and now is not None and then != now:
+        told.append(f"products are computed in {now} here, and were in {then} there")
+    return "; ".join(told)
+
+
+def _computed_in(directory: Path, bundle: Bundle, samples: Samples) -> Precision | None:
+    if bundle.artifact.computed_in is None or not samples.samples:
+        return None
+    here = msgspec.structs.replace(bundle.artifact, path=str(directory / bundle.artifact.path))
+    return effective_precision(here, bundle.deployment.runtime, inputs_of(samples.samples[0], bundle.signature))
+
+
+def _notes(samples: Samples, datasheet: Datasheet | None, seen: Seen) -> Iterator[str]:
     if datasheet is not None:
-        yield from _of_libraries(datasheet.environment, here)
+        yield from _of_libraries(datasheet.environment, capture_environment())
     if not seen.digest:
         yield "without data only the sample requests were asked; give the rows it was proven on with --data FILE"
     elif seen.digest not in (samples.rows_digest, _proven_digest(datasheet)):

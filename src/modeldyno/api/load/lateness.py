@@ -8,7 +8,8 @@ from modeldyno.api.load.questions.ask import Ask
 from modeldyno.api.load.questions.table import questions_for
 from modeldyno.api.load.workloads import Shape, workload_of
 from modeldyno.clock import Clock
-from modeldyno.loadgen.driver import LoadResult, run_load
+from modeldyno.loadgen.driver import run_load
+from modeldyno.loadgen.load_result import LoadResult
 from modeldyno.protocols import Progress
 from modeldyno.records.doctor import SenderLateness
 from modeldyno.seeds import DEFAULT_SEED

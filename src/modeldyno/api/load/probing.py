@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from modeldyno.api.load.measuring import measure
 from modeldyno.api.load.questions.ask import Prepared, Questions
 from modeldyno.api.load.workloads import Shape, workload_of
-from modeldyno.api.loading import measure
 from modeldyno.bench.capacity import Plan
 from modeldyno.clock import Clock
 from modeldyno.loadgen.recorder import read_run

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from modeldyno.api.load.measuring import measure
 from modeldyno.api.load.questions.ask import Ask, Prepared
 from modeldyno.api.load.targets import Target
 from modeldyno.api.load.workloads import Shape, sizes_of, workload_of
-from modeldyno.api.loading import measure
 from modeldyno.clock import Clock
 from modeldyno.errors import UsageError
 from modeldyno.protocols import Progress, Silent

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from modeldyno.models.onnx.operator_costs import is_product, operator_cost
 from modeldyno.records.anatomy import Anatomy, Trace
 from modeldyno.records.artifact import Artifact
 from modeldyno.records.deployment import Deployment, RuntimeName
-from modeldyno.records.peaks import MemoryLevel, Peaks
+from modeldyno.records.peaks import MemoryLevel, PeakPrecision, Peaks
 from modeldyno.runtimes.onnx_profile import MOST_EVENTS, OnnxProfile
 from modeldyno.runtimes.openvino_profile import OpenVinoProfile
 from modeldyno.stats.roofline import Counted, Roof, operator_times, operators_estimate, split_of
@@ -46,7 +46,7 @@ def dissect(
         clock: the clock to measure with.
     """
     rows = deployment.batching.max_rows
-    if not _is_told(artifact, deployment):
+    if not is_told(artifact, deployment):
         runtime = f"{deployment.runtime} {deployment.session.label}".rstrip()
         note = f"{runtime} has no profiler that is read here: where the time goes inside a call is not told"
         return Anatomy(deployment=deployment, batch_rows=rows, notes=(note,))
@@ -54,17 +54,14 @@ def dissect(
     try:
         watched = _watched(artifact, deployment, batch, deadline_ns, clock)
     except DynoError as problem:
-        return Anatomy(deployment=deployment, batch_rows=rows, notes=(_in_words(problem),))
+        return Anatomy(deployment=deployment, batch_rows=rows, notes=(problem.in_a_line,))
     trace, blocks = watched.trace, len(watched.times_ns["profiled"])
     level = _level(trace, artifact, batch, peaks, deployment)
-    counted = [
-        Counted(operation=one, cost=operator_cost(one), is_product=is_product(one.kind)) for one in trace.operations
-    ]
     return Anatomy(
         deployment=deployment,
         batch_rows=rows,
         split=split_of(watched.times_ns) if "session" in watched.times_ns else None,
-        operators=operator_times(counted, trace, blocks, _roof(peaks, level, deployment.session.threads)),
+        operators=operator_times(counted(trace), trace, blocks, _roof(peaks, level, deployment.session.threads)),
         operators_ns=operators_estimate(trace, blocks),
         profiled_calls=len(trace.times_ns),
         resolution_ns=trace.resolution_ns,
@@ -76,16 +73,24 @@ def dissect(
     )
 
 
-def _is_told(artifact: Artifact, deployment: Deployment) -> bool:
+def is_told(artifact: Artifact, deployment: Deployment) -> bool:
+    """Whether the runtime's own profiler is read here for such an artifact."""
     if deployment.runtime == "openvino":
         return artifact.format in ("openvino", "onnx")
     return deployment.runtime in PROFILED and not deployment.session.label
 
 
-def _profile(path: Path, deployment: Deployment) -> OnnxProfile | OpenVinoProfile:
+def profile_of(path: Path, deployment: Deployment) -> OnnxProfile | OpenVinoProfile:
+    """The profiler to call the artifact at `path` with; see `is_told`."""
     if deployment.runtime == "openvino":
         return OpenVinoProfile(path, deployment.session)
     return OnnxProfile(path, deployment.session)
+
+
+def counted(trace: Trace) -> list[Counted]:
+    """Its operations with what they cost at least."""
+    operations = trace.operations
+    return [Counted(operation=one, cost=operator_cost(one), is_product=is_product(one.kind)) for one in operations]
 
 
 class _Watched(NamedTuple):
@@ -99,7 +104,7 @@ class _Watched(NamedTuple):
 
 def _watched(artifact: Artifact, deployment: Deployment, batch: Batch, deadline_ns: int, clock: Clock) -> _Watched:
     """Calls with and without the profiler and around our session, in turns."""
-    with _profile(Path(artifact.path), deployment) as profile:
+    with profile_of(Path(artifact.path), deployment) as profile:
         call_ns = min(_call_ns(profile, batch, clock) for _ in range(WARMUP_CALLS))
         layers, notes = _layers(artifact, deployment, batch, call_ns)
         most_calls = max(1, MOST_EVENTS // (profile.operators or _MANY_OPERATORS) // BLOCKS)
@@ -122,17 +127,13 @@ def _layers(
     try:
         return onnx_calls(Path(artifact.path), artifact.signature, deployment.session, batch), ()
     except DynoError as problem:
-        return {}, (_in_words(problem),)
+        return {}, (problem.in_a_line,)
 
 
 def _call_ns(profile: OnnxProfile | OpenVinoProfile, batch: Batch, clock: Clock) -> int:
     started = clock.now_ns()
     profile.run(batch)
     return clock.now_ns() - started
-
-
-def _in_words(problem: DynoError) -> str:
-    return f"{problem.what}: {problem.why}" if problem.why else problem.what
 
 
 def _level(
@@ -148,5 +149,6 @@ def _level(
 def _roof(peaks: Peaks | None, level: MemoryLevel | None, threads: int) -> Roof:
     if peaks is None or level is None:
         return Roof(compute_per_s={}, bytes_per_s=None)
-    compute = {name: found for name in ("fp32", "int8") if (found := peaks.compute_per_s(name, threads)) is not None}
+    found = {name: peaks.compute_per_s(name, threads) for name in get_args(PeakPrecision)}
+    compute = {name: rate for name, rate in found.items() if rate is not None}
     return Roof(compute_per_s=compute, bytes_per_s=peaks.bytes_per_s(level, threads))

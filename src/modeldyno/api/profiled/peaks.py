@@ -1,11 +1,12 @@
 """Measure what this machine can do at most, or find what was measured before."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
 
+from modeldyno.api.artifacts.recipe import BF16_FLAGS, FP16_FLAGS
 from modeldyno.bench.ways import Turns, take_turns
 from modeldyno.clock import Clock
 from modeldyno.errors import InputError
@@ -13,6 +14,7 @@ from modeldyno.loadgen.watching.stolen_time import ProcessorTime, stolen_fractio
 from modeldyno.machine.bandwidth import Stream, streams, working_sets
 from modeldyno.machine.caches import cache_bytes
 from modeldyno.machine.peaks import keep_peaks, kept_peaks
+from modeldyno.openvino_library import INSTALL, is_openvino_installed
 from modeldyno.protocols import Progress
 from modeldyno.records.base import Estimate
 from modeldyno.records.environment import Environment
@@ -20,12 +22,16 @@ from modeldyno.records.peaks import BandwidthPeak, ComputePeak, Peaks
 from modeldyno.stats.blocks import block_estimate
 from modeldyno.units import format_fraction
 
+if TYPE_CHECKING:
+    from modeldyno.runtimes.onnx_peaks import Product
+
 TURNS = Turns(blocks=6, block_ns=10_000_000)
 """Some blocks will meet no disturbance, and the best of them is the peak."""
 _BLAS_SIZE = 1024
 _UNSTEADY = 0.75
 """A mean so far below the best says that the machine was disturbed most of the time."""
 _MUCH_STOLEN = 0.05
+_NARROW_FLAGS = {"bf16": BF16_FLAGS, "fp16": FP16_FLAGS}
 
 
 class _Way(NamedTuple):
@@ -47,6 +53,7 @@ def peaks_of(
         return kept
     counts = sorted({*threads, *({one.threads for one in kept.compute} if kept is not None else ())})
     measured = measure_peaks(counts, clock=clock, progress=progress)
+    measured = msgspec.structs.replace(measured, notes=(*measured.notes, *_unknown(environment)))
     path = keep_peaks(measured, environment)
     progress.say(f"the machine's peaks are kept in {path}; dyno doctor --only-peaks renews them")
     return measured
@@ -88,13 +95,10 @@ def measure_peaks(threads: Sequence[int], *, clock: Clock, progress: Progress, t
 def _compute_peaks(threads: int, turns: Turns, clock: Clock) -> list[ComputePeak]:
     from threadpoolctl import threadpool_limits
 
-    from modeldyno.runtimes.onnx_peaks import onnx_product
-
     matrix = np.ones((_BLAS_SIZE, _BLAS_SIZE), np.float32)
-    products = {precision: onnx_product(precision, threads) for precision in ("fp32", "int8")}
     ways = {
         ("numpy", "fp32"): _Way(lambda: matrix @ matrix, 2 * _BLAS_SIZE**3),
-        **{("onnxruntime", name): _Way(one.call, one.operations) for name, one in products.items()},
+        **{(library, one.precision): _Way(one.call, one.operations) for library, one in _products(threads)},
     }
     with threadpool_limits(threads):
         found = take_turns({"/".join(name): way.call for name, way in ways.items()}, turns, clock=clock)
@@ -108,6 +112,30 @@ def _compute_peaks(threads: int, turns: Turns, clock: Clock) -> list[ComputePeak
             )
         )
     return peaks
+
+
+def _products(threads: int) -> "Iterator[tuple[str, Product]]":
+    """By library; narrow floats only where OpenVINO is installed and this processor computes in them."""
+    from modeldyno.runtimes.onnx_peaks import onnx_product
+
+    yield "onnxruntime", onnx_product("fp32", threads)
+    yield "onnxruntime", onnx_product("int8", threads)
+    if is_openvino_installed():
+        from modeldyno.runtimes.openvino_peaks import NARROW, openvino_product
+
+        for precision in NARROW:
+            found = openvino_product(precision, threads)
+            if found is not None:
+                yield "openvino", found
+
+
+def _unknown(environment: Environment) -> list[str]:
+    """What this processor can do and nothing here measures."""
+    narrow = [name for name, flags in _NARROW_FLAGS.items() if flags & set(environment.cpu_flags)]
+    if not narrow or is_openvino_installed():
+        return []
+    names = " and ".join(narrow)
+    return [f"this processor has instructions for {names}, whose peak is not known: OpenVINO measures it: {INSTALL}"]
 
 
 def _bandwidth_peaks(threads: int, caches: dict[str, int], turns: Turns, clock: Clock) -> list[BandwidthPeak]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from modeldyno.api.artifacts.choices import RUNTIMES_OF
 from modeldyno.api.artifacts.opening import artifact_of
 from modeldyno.deployment.bundle import MANIFEST, PIPELINE, open_bundle
-from modeldyno.errors import InputError, UsageError
+from modeldyno.errors import InputError, UsageError, first_line
 from modeldyno.models.examine import examine
 from modeldyno.records.anatomy import GraphCost
 from modeldyno.records.artifact import Artifact, Model
@@ -53,7 +53,7 @@ def cost_of(artifact: Artifact, row: Mapping[str, NDArray[np.generic]]) -> Graph
     try:
         return graph_cost(model, {name: array.shape for name, array in row.items()})
     except Exception as problem:  # onnx raises errors of its own that share no base but Exception
-        raise InputError("the operations of a row were not counted", why=str(problem).splitlines()[0]) from problem
+        raise InputError("the operations of a row were not counted", why=first_line(problem)) from problem
 
 
 def profiled_at(path: Path, *, trust: bool) -> Profiled:

@@ -62,32 +62,27 @@ class Maker:
     """What is made; None: all that a search tries."""
     asked: tuple[str, ...] = ()
     """Recipes that were asked for by name."""
+    budget_ns: int = 120_000_000_000
+    """Of which an export of the model as it came takes no more."""
     place: Path | None = None
     """Where artifacts are written; None: in a folder of `work`."""
 
     def make(self) -> tuple[list[Assessed], list[Refusal]]:
         """The original first, then every artifact that could be made and is consistent; the rest as refusals."""
         folder = self.place or self.work / "artifacts"
-        original = bundled_form(self.model, folder, trust=self.trust)
-        derived, refused = make_artifacts(
-            original,
-            Situation(
-                model=self.model,
-                dataset=self.dataset,
-                folder=folder,
-                cpu_flags=capture_environment().cpu_flags,
-                trust=self.trust,
-                asked=self.asked,
-            ),
-            self.recipes,
-            progress=self.progress,
-            is_time_up=self.is_time_up,
-        )
+        original = bundled_form(self.model, folder, trust=self.trust, budget_ns=self.budget_ns)
         session = self.open(original)
         try:
             answers = self._answers(session)
-            quality = self._assess(answers)
-            assessed = [self._assessed(original, quality, unchanged(self._compare(answers, answers)))]
+            as_it_came = self._assessed(original, self._assess(answers), unchanged(self._compare(answers, answers)))
+            derived, refused = make_artifacts(
+                original,
+                self._situation(folder, as_it_came),
+                self.recipes,
+                progress=self.progress,
+                is_time_up=self.is_time_up,
+            )
+            assessed = [as_it_came]
             for artifact in derived:
                 one = self._against(artifact, session, answers, refused)
                 if one is not None:
@@ -95,6 +90,18 @@ class Maker:
         finally:
             session.close()
         return assessed, refused
+
+    def _situation(self, folder: Path, as_it_came: Assessed) -> Situation:
+        absolute = {one.text for one in self.objectives if one.kind == "quality"}
+        return Situation(
+            model=self.model,
+            dataset=self.dataset,
+            folder=folder,
+            cpu_flags=capture_environment().cpu_flags,
+            trust=self.trust,
+            asked=self.asked,
+            is_short_of_quality=any(one.objective in absolute and one.verdict != "pass" for one in as_it_came.verdicts),
+        )
 
     def open(self, artifact: Artifact, settings: SessionSettings | None = None) -> Session:
         """A session of an artifact, as it is meant to be opened unless `settings` say otherwise."""
@@ -107,13 +114,13 @@ class Maker:
         try:
             candidate = self.open(artifact)
         except DynoError as problem:
-            refused.append(Refusal(name=artifact.name, stage="load", reason=f"{problem.what}: {problem.why}"))
+            refused.append(Refusal(name=artifact.name, stage="load", reason=problem.in_a_line))
             return None
         try:
             parity = self._parity(original, candidate)
         except ToolError as problem:
             candidate.close()
-            refused.append(Refusal(name=artifact.name, stage="parity", reason=f"{problem.what}: {problem.why}"))
+            refused.append(Refusal(name=artifact.name, stage="parity", reason=problem.in_a_line))
             return None
         try:
             # Dynamic int8 takes its scales from the whole batch, so it may honestly differ between batch sizes; the

@@ -6,8 +6,10 @@ import msgspec
 
 from modeldyno import __version__
 from modeldyno.api.judging.answers import answer_all, resolved_task
+from modeldyno.api.profiled.effective import with_effective_precision
 from modeldyno.api.served.sessions import is_storable, values_of
 from modeldyno.api.workshop.candidates import Maker
+from modeldyno.api.workshop.lanes import batch_of
 from modeldyno.clock import Clock
 from modeldyno.deployment.bundle import write_bundle
 from modeldyno.machine.environment import capture_environment
@@ -41,6 +43,11 @@ def pack(
         OutputError: see `deploy.bundle.write_bundle`.
     """
     source = Path(artifact.path)
+    if datasheet is not None:
+        artifact = with_effective_precision(artifact, deployment.runtime, batch_of(maker.dataset, 1))
+        datasheet = msgspec.structs.replace(
+            datasheet, computed_in=artifact.computed_in, calibration_digest=artifact.calibration_digest
+        )
     bundle = Bundle(
         tool_version=__version__,
         created_at=clock.wall_time(),

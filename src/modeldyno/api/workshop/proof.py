@@ -5,10 +5,10 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from modeldyno.api.load.measuring import measure
 from modeldyno.api.load.questions.ask import MOST_DISTINCT
 from modeldyno.api.load.questions.v2 import unlike_requests, v2_requests
 from modeldyno.api.load.workloads import distinct_of
-from modeldyno.api.loading import measure
 from modeldyno.api.served.server_process import ServerProcess
 from modeldyno.clock import Clock
 from modeldyno.loadgen.wiring import PreparedRequest

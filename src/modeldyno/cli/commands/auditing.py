@@ -33,12 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the api and print."""
     from modeldyno.api.auditing import verify_audit
-    from modeldyno.records.files import to_json
     from modeldyno.reports.terminal.audit import format_audit
 
     report = verify_audit(arguments.files, heads=arguments.head)
-    if arguments.json:
-        terminal.record(to_json(report))
-    else:
-        terminal.result(format_audit(report))
+    terminal.show(report, format_audit, as_json=arguments.json)
     return ExitCode.OK if report.broken is None else ExitCode.OBJECTIVE_FAILED

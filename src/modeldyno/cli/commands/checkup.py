@@ -35,7 +35,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the api and print."""
     from modeldyno.api.checkup import doctor
-    from modeldyno.records.files import to_json
     from modeldyno.reports.terminal.checkup import checkup_text
 
     checkup = doctor(
@@ -44,8 +43,5 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         peaks=arguments.only_peaks or not arguments.no_floor,
         progress=terminal,
     )
-    if arguments.json:
-        terminal.record(to_json(checkup))
-    else:
-        terminal.result(checkup_text(checkup))
+    terminal.show(checkup, checkup_text, as_json=arguments.json)
     return ExitCode.OK

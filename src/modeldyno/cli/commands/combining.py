@@ -73,7 +73,6 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the api and print."""
     from modeldyno.api.combined.graph import JoinRule
     from modeldyno.api.combining import combine
-    from modeldyno.records.files import to_json
     from modeldyno.reports.terminal.combination import combination_text
 
     combination = combine(
@@ -95,8 +94,5 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         force=arguments.force,
         progress=terminal,
     )
-    if arguments.json:
-        terminal.record(to_json(combination))
-    else:
-        terminal.result(combination_text(combination))
+    terminal.show(combination, combination_text, as_json=arguments.json)
     return code_of_objectives(combination.verdicts)

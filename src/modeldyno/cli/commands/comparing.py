@@ -60,9 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the api and print."""
     from modeldyno.api.comparing import compare
-    from modeldyno.records.files import to_json, write_atomically
+    from modeldyno.records.files import write_atomically
     from modeldyno.reports.junit import comparison_junit
-    from modeldyno.reports.page.page import comparison_page
+    from modeldyno.reports.page.comparison_page import comparison_page
     from modeldyno.reports.terminal.comparison import comparison_text
     from modeldyno.stats.comparison import Terms
 
@@ -82,13 +82,11 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         write_atomically(Path(arguments.junit), comparison_junit(found))
     if arguments.report is not None:
         write_atomically(Path(arguments.report), comparison_page(found).encode())
-    if arguments.json:
-        terminal.record(to_json(found))
-    else:
-        kept = [f"blocks     {directory}"] if directory is not None else []
-        kept += [f"report     {arguments.report}"] if arguments.report is not None else []
-        kept += [f"next       dyno report {directory}"] if directory is not None and arguments.report is None else []
-        terminal.result("\n".join([comparison_text(found), *([""] if kept else []), *kept]))
+    kept = [f"blocks     {directory}"] if directory is not None else []
+    kept += [f"report     {arguments.report}"] if arguments.report is not None else []
+    kept += [f"next       dyno report {directory}"] if directory is not None and arguments.report is None else []
+    beside = ["", *kept] if kept else []
+    terminal.show(found, lambda one: "\n".join([comparison_text(one), *beside]), as_json=arguments.json)
     return ExitCode.INTERRUPTED if found.state == "interrupted" else _ANSWERS[found.regression]
 
 

@@ -2,8 +2,7 @@
 
 import argparse
 
-from modeldyno.cli.arguments import add_data, add_slo, add_task, add_trust
-from modeldyno.cli.commands.converting import add_budget
+from modeldyno.cli.arguments import add_budget, add_data, add_slo, add_task, add_trust
 from modeldyno.cli.terminal import Terminal
 from modeldyno.cli.verdicts import code_of_compression
 from modeldyno.errors import ExitCode, UsageError
@@ -47,7 +46,6 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
             f"{missing} is needed", hint="dyno compress MODEL --data DATA --out DIR, or: dyno compress --list"
         )
     from modeldyno.api.compressing import compress
-    from modeldyno.records.files import to_json
     from modeldyno.reports.terminal.derivation import compression_text
 
     found = compress(
@@ -63,10 +61,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         task=arguments.task,
         progress=terminal,
     )
-    if arguments.json:
-        terminal.record(to_json(found))
-    else:
-        terminal.result(compression_text(found))
+    terminal.show(found, compression_text, as_json=arguments.json)
     return code_of_compression(found)
 
 

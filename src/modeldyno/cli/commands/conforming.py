@@ -41,16 +41,13 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the api and print."""
     from modeldyno.api.conforming import conform, conformance_rules
     from modeldyno.api.load.questions.ask import Ask
-    from modeldyno.records.files import to_json, write_atomically
+    from modeldyno.records.files import write_atomically
     from modeldyno.reports.conformance_junit import conformance_junit
     from modeldyno.reports.terminal.conformance import conformance_text, rules_text
 
     if arguments.list:
         rules = conformance_rules(arguments.rule)
-        if arguments.json:
-            terminal.record(to_json(rules))
-        else:
-            terminal.result(rules_text(rules))
+        terminal.show(rules, rules_text, as_json=arguments.json)
         return ExitCode.OK
     if arguments.url is None:
         raise UsageError("no server is named", hint="dyno conform http://127.0.0.1:8000, or --list for the rules")
@@ -64,8 +61,5 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     )
     if arguments.junit is not None:
         write_atomically(Path(arguments.junit), conformance_junit(found))
-    if arguments.json:
-        terminal.record(to_json(found))
-    else:
-        terminal.result(conformance_text(found))
+    terminal.show(found, conformance_text, as_json=arguments.json)
     return ExitCode.INTERRUPTED if found.state == "interrupted" else _ANSWERS[found.answer]

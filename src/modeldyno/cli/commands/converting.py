@@ -2,16 +2,15 @@
 
 import argparse
 
-from modeldyno.cli.arguments import add_data, add_model, add_task
+from modeldyno.cli.arguments import add_budget, add_data, add_model, add_task
 from modeldyno.cli.terminal import Terminal
-from modeldyno.cli.typed import typed
 from modeldyno.errors import ExitCode
-from modeldyno.units import parse_duration_ns
 
 DESCRIPTION = """Convert a model to ONNX or to OpenVINO. Its answers are compared with those of the model as it came,
 row by row, its quality too where the data have labels, and both are timed in turns."""
 EXAMPLES = """  dyno convert digits.skops --to onnx --out digits.onnx --data digits.npz
-  dyno convert model.onnx --to openvino --out model.xml"""
+  dyno convert model.onnx --to openvino --out model.xml
+  dyno convert old.pkl --trust --to onnx --out old.onnx --requirements requirements.txt"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,18 +21,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     add_budget(parser, "10s", "time to measure the speed (10s)")
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
+    parser.add_argument(
+        "--environment", action="store_true", help="do it in an environment of its own, with what the format needs"
+    )
+    parser.add_argument(
+        "--requirements",
+        metavar="FILE",
+        help="what that environment holds instead: scikit-learn==1.5.2, ...",
+    )
     add_task(parser)
-
-
-def add_budget(parser: argparse.ArgumentParser, default: str, help_text: str) -> None:
-    """How long it may take."""
-    parser.add_argument("--budget", type=typed(parse_duration_ns), default=default, metavar="TIME", help=help_text)
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the api and print."""
     from modeldyno.api.converting import convert
-    from modeldyno.records.files import to_json
     from modeldyno.reports.terminal.derivation import conversion_text
 
     found = convert(
@@ -45,11 +46,10 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         budget_ns=arguments.budget,
         trust=arguments.trust,
         force=arguments.force,
+        environment=arguments.environment,
+        requirements=arguments.requirements,
         task=arguments.task,
         progress=terminal,
     )
-    if arguments.json:
-        terminal.record(to_json(found))
-    else:
-        terminal.result(conversion_text(found))
+    terminal.show(found, conversion_text, as_json=arguments.json)
     return ExitCode.OK

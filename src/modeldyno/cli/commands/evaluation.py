@@ -96,7 +96,6 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from modeldyno.api.evaluation import evaluate
     from modeldyno.api.judging.assessment import Beside
     from modeldyno.api.judging.evaluated import Reach
-    from modeldyno.records.files import to_json
     from modeldyno.reports.terminal.evaluation import evaluation_text
 
     evaluation = evaluate(
@@ -115,11 +114,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     )
     if arguments.report is not None:
         _write_page(Path(arguments.report), evaluation)
-    if arguments.json:
-        terminal.record(to_json(evaluation))
-    else:
-        written = "" if arguments.report is None else f"\nreport     {arguments.report}"
-        terminal.result(f"{evaluation_text(evaluation)}\n{written}".rstrip())
+    written = "" if arguments.report is None else f"\nreport     {arguments.report}"
+    terminal.show(evaluation, lambda one: f"{evaluation_text(one)}\n{written}".rstrip(), as_json=arguments.json)
     return code_of_evaluation(evaluation)
 
 
@@ -134,6 +130,6 @@ def _changes(arguments: argparse.Namespace) -> "Changes":
 
 def _write_page(path: Path, evaluation: "Evaluation") -> None:
     from modeldyno.records.files import write_atomically
-    from modeldyno.reports.page.page import evaluation_page
+    from modeldyno.reports.page.evaluation_page import evaluation_page
 
     write_atomically(path, evaluation_page(evaluation).encode())

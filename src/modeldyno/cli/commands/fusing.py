@@ -24,12 +24,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the api and print."""
     from modeldyno.api.fusing import fuse
     from modeldyno.errors import ExitCode
-    from modeldyno.records.files import to_json
     from modeldyno.reports.terminal.fusion import fusion_text
 
     fusion = fuse(arguments.parts, out=arguments.out, data=arguments.data, force=arguments.force)
-    if arguments.json:
-        terminal.record(to_json(fusion))
-    else:
-        terminal.result(fusion_text(fusion))
+    terminal.show(fusion, fusion_text, as_json=arguments.json)
     return ExitCode.OK

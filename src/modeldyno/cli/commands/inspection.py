@@ -6,8 +6,11 @@ from modeldyno.cli.arguments import add_model, add_task
 from modeldyno.cli.terminal import Terminal
 from modeldyno.errors import ExitCode
 
-DESCRIPTION = "Say what a model file is: format, inputs and outputs, task, size, where it came from."
+DESCRIPTION = (
+    "Say what a model file is: format, inputs and outputs, task, size, where it came from; or what a bundle holds."
+)
 EXAMPLES = """  dyno inspect digits.skops
+  dyno inspect out/digits.bundle
   dyno inspect model.onnx --json"""
 
 
@@ -19,13 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the api and print."""
-    from modeldyno.api.inspection import inspect
-    from modeldyno.records.files import to_json
+    from modeldyno.api.inspection import inspect, inspect_bundle, is_bundle
+    from modeldyno.reports.terminal.inspection import inspection_text
     from modeldyno.reports.terminal.model import model_text
 
-    model = inspect(arguments.model, trust=arguments.trust, task=arguments.task)
-    if arguments.json:
-        terminal.record(to_json(model))
+    if is_bundle(arguments.model):
+        found = inspect_bundle(arguments.model)
+        terminal.show(found, inspection_text, as_json=arguments.json)
     else:
-        terminal.result(model_text(model))
+        model = inspect(arguments.model, trust=arguments.trust, task=arguments.task)
+        terminal.show(model, model_text, as_json=arguments.json)
     return ExitCode.OK

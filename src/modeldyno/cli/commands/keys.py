@@ -1,6 +1,7 @@
 """`dyno keys`."""
 
 import argparse
+from functools import partial
 
 from modeldyno.cli.terminal import Terminal
 from modeldyno.cli.typed import typed
@@ -51,7 +52,6 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 def _create(arguments: argparse.Namespace, terminal: Terminal) -> None:
     from modeldyno.api.keys import DEFAULT_SCOPES, create_key
-    from modeldyno.records.files import to_json
     from modeldyno.reports.terminal.keys import format_new_key
 
     if arguments.name is None or arguments.key is not None:
@@ -65,33 +65,26 @@ def _create(arguments: argparse.Namespace, terminal: Terminal) -> None:
         burst_rows=arguments.burst,
         rows_per_day=arguments.rows_per_day,
     )
-    if arguments.json:
-        terminal.record(to_json(made))
-    else:
-        terminal.result(format_new_key(made, file=arguments.file))
+    terminal.show(made, partial(format_new_key, file=arguments.file), as_json=arguments.json)
 
 
 def _list(arguments: argparse.Namespace, terminal: Terminal) -> None:
     from modeldyno.api.keys import list_keys
     from modeldyno.clock import SystemClock
-    from modeldyno.records.files import to_json
     from modeldyno.reports.terminal.keys import format_keys
 
     listed = list_keys(arguments.file)
-    if arguments.json:
-        terminal.record(to_json(listed))
-    else:
-        terminal.result(format_keys(listed, now=SystemClock().wall_time()))
+    terminal.show(listed, partial(format_keys, now=SystemClock().wall_time()), as_json=arguments.json)
 
 
 def _revoke(arguments: argparse.Namespace, terminal: Terminal) -> None:
     from modeldyno.api.keys import revoke_key
-    from modeldyno.records.files import to_json
 
     if arguments.key is None:
         raise UsageError("no key is named", hint=f"dyno keys list {arguments.file} shows their ids")
     revoked = revoke_key(arguments.file, arguments.key)
-    if arguments.json:
-        terminal.record(to_json(revoked))
-    else:
-        terminal.result(f"revoked {revoked.id} ({revoked.name}) at {revoked.revoked_at}; servers know within a second")
+    terminal.show(
+        revoked,
+        lambda one: f"revoked {one.id} ({one.name}) at {one.revoked_at}; servers know within a second",
+        as_json=arguments.json,
+    )

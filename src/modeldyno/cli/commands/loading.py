@@ -137,7 +137,7 @@ def _shape(arguments: argparse.Namespace, scenario: Scenario | None) -> "Shape":
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the api and print."""
     from modeldyno.api.loading import load
-    from modeldyno.records.files import to_json, write_atomically
+    from modeldyno.records.files import write_atomically
     from modeldyno.reports.junit import run_junit
     from modeldyno.reports.terminal.run import run_text
 
@@ -159,10 +159,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     )
     if arguments.junit is not None:
         write_atomically(Path(arguments.junit), run_junit(record))
-    if arguments.json:
-        terminal.record(to_json(record))
-    else:
-        terminal.result(run_text(record) + f"\nrun     {directory}\nnext    dyno report {directory}\n")
+    kept = f"\nrun     {directory}\nnext    dyno report {directory}\n"
+    terminal.show(record, lambda one: run_text(one) + kept, as_json=arguments.json)
     if record.state == "interrupted":
         return ExitCode.INTERRUPTED
     if record.verdict is None:

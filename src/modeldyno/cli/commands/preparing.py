@@ -1,6 +1,7 @@
 """`dyno prepare`."""
 
 import argparse
+from functools import partial
 
 from modeldyno.cli.terminal import Terminal
 
@@ -26,7 +27,6 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the api and print."""
     from modeldyno.api.preparing import prepare
     from modeldyno.errors import ExitCode
-    from modeldyno.records.files import to_json
     from modeldyno.reports.terminal.preparation import preparation_text
 
     prepared = prepare(
@@ -37,8 +37,5 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         label=arguments.label,
         force=arguments.force,
     )
-    if arguments.json:
-        terminal.record(to_json(prepared))
-    else:
-        terminal.result(preparation_text(prepared, out=arguments.out))
+    terminal.show(prepared, partial(preparation_text, out=arguments.out), as_json=arguments.json)
     return ExitCode.OK

@@ -3,11 +3,10 @@
 import argparse
 from pathlib import Path
 
-from modeldyno.cli.arguments import add_data, add_model
+from modeldyno.cli.arguments import add_budget, add_data, add_model
 from modeldyno.cli.terminal import Terminal
 from modeldyno.cli.typed import typed
 from modeldyno.errors import ExitCode, UsageError
-from modeldyno.units import parse_duration_ns
 
 DESCRIPTION = """Measure in-process inference speed for batch sizes, threads and instances in interleaved blocks; then
 cut a call open: layers, operators, how far they are from what this machine can do; first call and memory in fresh
@@ -41,9 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N,N",
         help="sessions at once, of one thread each (default: as many as cores)",
     )
-    parser.add_argument(
-        "--budget", type=typed(parse_duration_ns), default="20s", metavar="TIME", help="time to measure (default: 20s)"
-    )
+    add_budget(parser, "20s", "time to measure (default: 20s)")
     parser.add_argument("--report", metavar="FILE", help="also write an offline HTML page")
     parser.add_argument("--markdown", action="store_true", help="print Markdown instead of text")
 
@@ -51,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the api and print."""
     from modeldyno.api.profiling import profile
-    from modeldyno.records.files import to_json, write_atomically
-    from modeldyno.reports.page.page import profile_page
+    from modeldyno.records.files import write_atomically
+    from modeldyno.reports.page.profile_page import profile_page
     from modeldyno.reports.profile_markdown import profile_markdown
     from modeldyno.reports.terminal.profile import profile_text
 
@@ -71,11 +68,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     )
     if arguments.report:
         write_atomically(Path(arguments.report), profile_page(measured).encode())
-    if arguments.json:
-        terminal.record(to_json(measured))
-    elif arguments.markdown:
-        terminal.result(profile_markdown(measured))
-    else:
-        written = f"\nreport     {arguments.report}\n" if arguments.report else ""
-        terminal.result(profile_text(measured) + written)
+    written = f"\nreport     {arguments.report}\n" if arguments.report else ""
+    in_words = profile_markdown if arguments.markdown else lambda one: profile_text(one) + written
+    terminal.show(measured, in_words, as_json=arguments.json)
     return ExitCode.INTERRUPTED if measured.state == "interrupted" else ExitCode.OK

@@ -2,7 +2,7 @@
 
 import argparse
 
-from modeldyno.cli.arguments import add_ask, ask_of
+from modeldyno.cli.arguments import add_ask, add_budget, ask_of
 from modeldyno.cli.sending import add_pid, add_sending, sending_of
 from modeldyno.cli.terminal import Terminal
 from modeldyno.cli.typed import typed
@@ -57,9 +57,7 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="measured time after which an undecided rate stays so (30s)",
     )
-    parser.add_argument(
-        "--budget", type=duration, default="120s", metavar="TIME", help="time for the whole search (120s)"
-    )
+    add_budget(parser, "120s", "time for the whole search (120s)")
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -67,7 +65,6 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from modeldyno.api.load.workloads import Shape
     from modeldyno.api.sizing import capacity
     from modeldyno.records.capacity import CapacitySettings
-    from modeldyno.records.files import to_json
     from modeldyno.reports.terminal.capacity import capacity_text
 
     record = capacity(
@@ -88,10 +85,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         server_pids=arguments.pid,
         progress=terminal,
     )
-    if arguments.json:
-        terminal.record(to_json(record))
-    else:
-        terminal.result(capacity_text(record))
+    terminal.show(record, capacity_text, as_json=arguments.json)
     return code_of_capacity(record)
 
 

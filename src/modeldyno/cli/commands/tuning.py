@@ -2,14 +2,14 @@
 
 import argparse
 
-from modeldyno.cli.arguments import add_data, add_model, add_slo, add_task
+from modeldyno.cli.arguments import add_budget, add_data, add_model, add_slo, add_task
 from modeldyno.cli.repeating import add_repeats, repeats_of
 from modeldyno.cli.terminal import Terminal
 from modeldyno.cli.typed import typed
 from modeldyno.cli.verdicts import code_of_objectives
 from modeldyno.errors import ExitCode
 from modeldyno.records.search import Search
-from modeldyno.units import parse_duration_ns, parse_rate_per_s
+from modeldyno.units import parse_rate_per_s
 
 DESCRIPTION = """Find the fastest deployment of a model that keeps its quality, prove it over HTTP under honest load,
 and write a bundle and a report. Stopped with Ctrl-C it keeps the best so far; the same command goes on.
@@ -32,9 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="requests per second of the proof (100)",
     )
-    parser.add_argument(
-        "--budget", type=typed(parse_duration_ns), default="90s", metavar="TIME", help="time for the whole search (90s)"
-    )
+    add_budget(parser, "90s", "time for the whole search (90s)")
     parser.add_argument("--out", default="out", metavar="DIR", help="where bundle and report go (out)")
     parser.add_argument("--force", action="store_true", help="replace an existing bundle")
     add_task(parser)
@@ -44,7 +42,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the api and print."""
     from modeldyno.api.tuning import tune
-    from modeldyno.records.files import to_json
     from modeldyno.reports.terminal.search import search_text
 
     search = tune(
@@ -61,10 +58,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         repeats=repeats_of(arguments),
         progress=terminal,
     )
-    if arguments.json:
-        terminal.record(to_json(search))
-    else:
-        terminal.result(search_text(search))
+    terminal.show(search, search_text, as_json=arguments.json)
     return code_of_search(search)
 
 

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from modeldyno.errors import InputError, UsageError
+from modeldyno.errors import InputError, UsageError, first_line
 from modeldyno.records.artifact import Model, ModelFormat, Task
 from modeldyno.records.files import digest_file
 from modeldyno.records.signature import Signature, TensorSpec
@@ -82,9 +82,8 @@ def require_booster_library(module: str, name: str) -> None:
 
 def unreadable(path: Path, name: str, problem: Exception) -> InputError:
     """The error for a file that the library does not take."""
-    lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
     return InputError(
         f"{name} cannot read {path}",
-        why=lines[0] if lines else type(problem).__name__,
+        why=first_line(problem),
         hint="it may be cut short, or written by a newer version of the library",
     )

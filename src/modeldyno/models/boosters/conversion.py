@@ -59,7 +59,19 @@ def _lightgbm(source: Path, types: list[Any]) -> Any:
     objective = lightgbm_booster(booster, source).objective
     if objective not in _FAITHFUL_LIGHTGBM:
         raise _unfaithful(source, objective)
+    if any(_takes_zero_for_missing(tree["tree_structure"]) for tree in booster.dump_model()["tree_info"]):
+        raise InputError(
+            f"{source.name} cannot be converted to ONNX",
+            why="it takes zeros for missing values (zero_as_missing), and trees in ONNX take only NaN for missing",
+            hint="it can still be measured and served as it came",
+        )
     return convert_lightgbm(booster, initial_types=types, zipmap=False)
+
+
+def _takes_zero_for_missing(node: dict[str, Any]) -> bool:
+    if node.get("missing_type") == "Zero":
+        return True
+    return any(_takes_zero_for_missing(node[side]) for side in ("left_child", "right_child") if side in node)
 
 
 def _unfaithful(source: Path, objective: str) -> InputError:

@@ -13,7 +13,7 @@ from modeldyno.records.files import digest_file, digest_files
 from modeldyno.records.signature import Signature
 
 ENDINGS = frozenset({".keras", ".h5"})
-_LIMITS = ChildLimits(timeout_ns=300_000_000_000, memory_bytes=16 * 2**30)
+LIMITS = ChildLimits(timeout_ns=300_000_000_000, memory_bytes=16 * 2**30)
 """Keras and OpenVINO reserve several gigabytes of addresses before they hold a model."""
 
 
@@ -69,7 +69,7 @@ def describe_keras(path: Path, task: Task | None, *, trust: bool) -> Model:
     )
 
 
-def export_keras(model: Model, destination: Path, *, name: str, trust: bool) -> Artifact:
+def export_keras(model: Model, destination: Path, *, name: str, trust: bool, limits: ChildLimits = LIMITS) -> Artifact:
     """Export a Keras model to OpenVINO, in single precision, with its own batch dimension.
 
     The answers are compared with Keras's own for one row and for three before anything is written.
@@ -79,12 +79,17 @@ def export_keras(model: Model, destination: Path, *, name: str, trust: bool) -> 
         destination: the .xml file to write; the .bin comes beside it.
         name: of the artifact.
         trust: whether the user vouches for the file.
+        limits: for the child.
 
     Raises:
         DynoError: see `describe_keras`; a ToolError too when the exported model answers otherwise than Keras.
     """
     facts = _run(
-        Path(model.path), str(destination), trust=trust, doing=f"exporting {Path(model.path).name} to OpenVINO"
+        Path(model.path),
+        str(destination),
+        trust=trust,
+        doing=f"exporting {Path(model.path).name} to OpenVINO",
+        limits=limits,
     )
     weights = destination.with_suffix(".bin")
     return Artifact(
@@ -113,6 +118,6 @@ def read_keras(path: Path, *, trust: bool) -> Any:
         return read_network(exported)
 
 
-def _run(path: Path, destination: str, *, trust: bool, doing: str) -> KerasFacts:
+def _run(path: Path, destination: str, *, trust: bool, doing: str, limits: ChildLimits = LIMITS) -> KerasFacts:
     task = KerasTask(source=str(path), destination=destination, trust=trust)
-    return run_child("modeldyno.models.keras.child", task, KerasFacts, doing=doing, limits=_LIMITS)
+    return run_child("modeldyno.models.keras.child", task, KerasFacts, doing=doing, limits=limits)

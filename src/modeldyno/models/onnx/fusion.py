@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from modeldyno.errors import InputError, UsageError
+from modeldyno.errors import UsageError
+from modeldyno.models.onnx.composition import require_opset, value_info, whole_model, write_model
 from modeldyno.models.onnx.graph import onnx_signature, read_onnx
 from modeldyno.models.onnx.names import prefix_values
 from modeldyno.models.onnx.operations import Values, add_operation
@@ -13,15 +14,9 @@ from modeldyno.models.onnx.parts import GraphParts
 from modeldyno.processing.members import bind, own_inputs
 from modeldyno.processing.operations import plan_operations
 from modeldyno.processing.steps import Specs
-from modeldyno.records.files import write_atomically
 from modeldyno.records.processing import Operation, Processing
-from modeldyno.records.signature import DATATYPES, TensorSpec
 
-_OLDEST_OPSET = 13
-"""Before it, Softmax and others mean something else."""
 _MODEL = "model/"
-_MOST_BYTES = 2**31 - 1
-"""A protobuf message cannot be larger."""
 
 
 class _Added(NamedTuple):
@@ -50,7 +45,7 @@ def fuse_onnx(source: Path, destination: Path, *, before: Processing | None, aft
 
     read_onnx(source)
     model = onnx.load_model(str(source))
-    _check_opset(model, source)
+    require_opset(model, source)
     signature = onnx_signature(model, source)
     prefix_values(model.graph, _MODEL)
     parts = GraphParts("before/")
@@ -66,13 +61,11 @@ def fuse_onnx(source: Path, destination: Path, *, before: Processing | None, aft
     graph = onnx.helper.make_graph(
         [*parts.nodes, *model.graph.node, *behind.nodes, *ends],
         model.graph.name or source.stem,
-        [_value(spec) for spec in inputs],
-        [_value(spec) for spec in made.specs.values()],
+        [value_info(spec) for spec in inputs],
+        [value_info(spec) for spec in made.specs.values()],
         [*model.graph.initializer, *parts.constants, *behind.constants],
     )
-    graph.sparse_initializer.extend(model.graph.sparse_initializer)
-    graph.quantization_annotation.extend(model.graph.quantization_annotation)
-    _write(_whole(graph, model), source, destination)
+    write_model(whole_model(graph, model), source, destination)
     return len(parts.nodes) + len(behind.nodes) + len(ends)
 
 
@@ -90,53 +83,3 @@ def _add(processing: Processing | None, parts: GraphParts, there: _Added, place:
             ) from problem
         specs = step.specs
     return _Added(values, specs)
-
-
-def _check_opset(model: Any, source: Path) -> None:
-    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), None)
-    if opset is not None and opset < _OLDEST_OPSET:
-        raise InputError(
-            f"{source} is of opset {opset}",
-            why=f"operations are added in the meaning of opset {_OLDEST_OPSET} and newer",
-            hint="export the model again with a newer opset",
-        )
-    if opset is None:
-        import onnx
-
-        model.opset_import.append(onnx.helper.make_opsetid("", 17))
-
-
-def _value(spec: TensorSpec) -> Any:
-    import numpy as np
-    import onnx
-
-    if spec.datatype == "BYTES":
-        element = onnx.TensorProto.STRING
-    elif spec.datatype == "BF16":
-        element = onnx.TensorProto.BFLOAT16
-    else:
-        element = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(DATATYPES[spec.datatype]))
-    return onnx.helper.make_tensor_value_info(spec.name, element, list(spec.shape))
-
-
-def _whole(graph: Any, inner: Any) -> Any:
-    import onnx
-
-    whole = onnx.helper.make_model(graph, opset_imports=inner.opset_import, producer_name=inner.producer_name)
-    whole.ir_version = inner.ir_version
-    whole.functions.extend(inner.functions)
-    whole.metadata_props.extend(inner.metadata_props)
-    return whole
-
-
-def _write(model: Any, source: Path, destination: Path) -> None:
-    import onnx
-
-    if model.ByteSize() > _MOST_BYTES:
-        raise InputError(f"{source} is larger than 2 GB", why="it could not be written as one file")
-    try:
-        onnx.checker.check_model(model, full_check=True)
-    except Exception as problem:  # the checker raises ValidationError and InferenceError
-        told = " ".join(str(problem).split())
-        raise UsageError(f"the operations and {source} do not make a sound graph", why=told[:300]) from problem
-    write_atomically(destination, model.SerializeToString())

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from modeldyno.errors import InputError
+from modeldyno.errors import InputError, first_line
+from modeldyno.models.onnx.operators import refuse_unknown_operators
 from modeldyno.models.onnx.weights import external_files
 from modeldyno.records.artifact import Model, Precision, Task
 from modeldyno.records.files import digest_files
@@ -32,6 +33,7 @@ def read_onnx(path: Path) -> Any:
         model = onnx.load_model(str(path), format="protobuf", load_external_data=False)
     except Exception as problem:  # protobuf's own error class differs between its implementations
         raise _not_onnx(path, problem) from problem
+    refuse_unknown_operators(model, path)
     elsewhere = external_files(model, path)
     try:
         onnx.checker.check_model(str(path) if elsewhere else model)
@@ -173,10 +175,9 @@ def _follow_inputs(spec: TensorSpec, inferred: Any | None, known: set[str]) -> T
 
 
 def _not_onnx(path: Path, problem: Exception) -> InputError:
-    lines = [line for line in str(problem).strip().splitlines() if line.strip()]
     return InputError(
         f"{path} is not a valid ONNX model",
-        why=lines[0].strip() if lines else type(problem).__name__,
+        why=first_line(problem),
         hint="it may be cut short: compare its size with the original, or export it again",
     )
 

@@ -10,10 +10,11 @@ from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 
 from modeldyno.children import answer
-from modeldyno.errors import InputError
+from modeldyno.errors import InputError, first_line
 from modeldyno.models.conversion import ConversionResult, ConversionTask
 from modeldyno.models.onnx.outputs import fit_outputs
 from modeldyno.models.scikit.estimator import load_scikit
+from modeldyno.models.scikit.missing_directions import booleans_as_numbers, keep_missing_directions
 from modeldyno.records.files import write_atomically
 from modeldyno.records.signature import Signature, TensorSpec
 
@@ -27,10 +28,11 @@ def convert(task: ConversionTask) -> ConversionResult:
     """
     source = Path(task.source)
     estimator = load_scikit(source, trust=task.trust)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), booleans_as_numbers():
         warnings.simplefilter("ignore")
         converted = _convert(estimator, task.signature, source)
     _lower_case_anywhere(converted)
+    keep_missing_directions(converted, estimator)
     fit_outputs(converted, task.signature)
     # The full check infers shapes and types, and compares them with those just declared.
     onnx.checker.check_model(converted, full_check=True)
@@ -49,7 +51,7 @@ def _convert(estimator: Any, signature: Signature, source: Path) -> Any:
     except (MissingConverter, MissingShapeCalculator) as problem:
         raise InputError(
             f"{source.name} cannot be converted to ONNX",
-            why=str(problem).strip().splitlines()[0],
+            why=first_line(problem),
             hint="it can still be measured and served as it came",
         ) from problem
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from modeldyno.errors import InputError
+from modeldyno.errors import InputError, first_line
 from modeldyno.models.scikit.columns import (
     TEXT,
     column_specs,
@@ -284,7 +284,7 @@ def _answer(estimator: Any, rows: Sequence[Any]) -> NDArray[Any]:
             problems.append(problem)
     raise InputError(
         f"{type(estimator).__name__} cannot predict from an array of numbers, a table or texts",
-        why=f"{type(problems[0]).__name__}: {str(problems[0]).strip().splitlines()[0] if str(problems[0]) else ''}",
+        why=f"{type(problems[0]).__name__}: {first_line(problems[0])}",
         hint="its columns have names, and without pandas not every step finds them: pip install pandas"
         if has_named_columns(estimator) and "container" in str(problems[0])
         else "its first step must show what it takes: numbers, columns with fitted encoders, or a vectoriser",

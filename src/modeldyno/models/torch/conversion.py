@@ -15,7 +15,7 @@ from modeldyno.models.conversion import ConversionResult, ConversionTask
 from modeldyno.models.onnx.outputs import fit_outputs
 from modeldyno.models.torch.files import load_export, load_script
 from modeldyno.models.torch.module import load_module
-from modeldyno.models.torch.program import example_tensors
+from modeldyno.models.torch.program import example_tensors, varying_dimensions
 from modeldyno.models.torch.transformers_folder import load_encoder
 from modeldyno.records.files import write_atomically
 from modeldyno.records.signature import Signature
@@ -85,7 +85,7 @@ def _attempts(torch: Any, task: ConversionTask, draft: Path) -> dict[str, Callab
     else:
         module = load_module(source, task.entry, task.signature, trust=task.trust)
     module.float()
-    shapes = {"dynamic_shapes": _varying(torch, task.signature)}
+    shapes = {"dynamic_shapes": varying_dimensions(torch, task.signature)}
     return {
         "by graph": partial(_by_graph, torch, module, example, draft, {**options, **shapes}),
         "by tracing": partial(_by_trace, torch, module, example, draft, options, task.signature),
@@ -103,17 +103,6 @@ def _by_trace(
     axes = {spec.name: {axis: size for axis, size in enumerate(spec.shape) if isinstance(size, str)} for spec in specs}
     names = [spec.name for spec in signature.outputs]
     torch.onnx.export(model, example, str(draft), dynamo=False, dynamic_axes=axes, output_names=names, **options)
-
-
-def _varying(torch: Any, signature: Signature) -> tuple[dict[int, Any], ...]:
-    """For each input the dimensions that vary, the same object for the same name."""
-    sizes = {
-        size: torch.export.Dim.DYNAMIC for spec in signature.inputs for size in spec.shape if isinstance(size, str)
-    }
-    return tuple(
-        {axis: sizes[size] for axis, size in enumerate(spec.shape) if isinstance(size, str)}
-        for spec in signature.inputs
-    )
 
 
 def _refusal(source: Path, problem: BaseException | None) -> InputError:

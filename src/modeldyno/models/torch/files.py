@@ -39,7 +39,7 @@ class Stated(Record, frozen=True, kw_only=True):
 
 
 def stated_beside(path: Path) -> Stated:
-    """What is said of a TorchScript file in the file beside it.
+    """What is said of a TorchScript file, or of machine code, in the file beside it.
 
     Raises:
         InputError: there is none, or it is not sound.
@@ -48,7 +48,7 @@ def stated_beside(path: Path) -> Stated:
     if not place.is_file():
         raise InputError(
             f"{path} does not say what goes in and out",
-            why=f"TorchScript keeps no shapes, and there is no {place.name} beside it",
+            why=f"neither TorchScript nor machine code keeps shapes, and there is no {place.name} beside it",
             hint=f"write {place}, inputs in the order of forward's arguments:\n{EXAMPLE}",
         )
     return read_record(place, Stated)

@@ -1,13 +1,12 @@
-"""PyTorch models of all kinds as records, and as programs that are ready to compute."""
+"""PyTorch models of all kinds as records, and tried: what they answer to tensors that fit."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from modeldyno.bfloat16 import from_numbers
-from modeldyno.errors import DynoError, InputError, UsageError
+from modeldyno.errors import DynoError, InputError
 from modeldyno.models.onnx.graph import onnx_task
 from modeldyno.models.torch.files import (
     STATED,
@@ -17,9 +16,8 @@ from modeldyno.models.torch.files import (
     load_script,
     stated_beside,
 )
-from modeldyno.models.torch.transformers_folder import load_encoder
+from modeldyno.models.torch.machine_code import load_machine_code
 from modeldyno.records.artifact import Model, ModelFormat, Precision, Task
-from modeldyno.records.deployment import SessionSettings
 from modeldyno.records.files import digest_files
 from modeldyno.records.signature import DATATYPES, Signature, TensorSpec
 from modeldyno.torch_library import Program, load_torch, named_arrays, to_tensor
@@ -43,7 +41,7 @@ class Told(NamedTuple):
 
 
 def describe_torch_file(path: Path, model_format: ModelFormat, task: Task | None, *, trust: bool) -> Model:
-    """The record of a .pt2 or TorchScript file, which is tried.
+    """The record of a .pt2 or TorchScript file, or of machine code, which is tried.
 
     Raises:
         InputError: it cannot be read, does not say what goes in and out, or does not answer as it says.
@@ -55,7 +53,9 @@ def describe_torch_file(path: Path, model_format: ModelFormat, task: Task | None
         signature = export_signature(program, path)
         nodes = sum(node.op == "call_function" for node in program.graph.nodes)
         told = Told(signature, (), onnx_task(signature), (), f"torch.export, {nodes} operations")
-        return described(program, _call_export(program, path), told, path, task)
+        return described(program, call_export(program, path), told, path, task)
+    if model_format == "torch-aoti":
+        return _described_machine_code(path, task, trust=trust)
     script = load_script(path, "cpu", trust=trust)
     stated = stated_beside(path)
     told = Told(
@@ -66,6 +66,27 @@ def describe_torch_file(path: Path, model_format: ModelFormat, task: Task | None
         f"TorchScript {getattr(script, 'original_name', '')}".rstrip(),
     )
     return described(script, script, told, path, task)
+
+
+def _described_machine_code(path: Path, task: Task | None, *, trust: bool) -> Model:
+    program, told, files = load_machine_code(path, "cpu", trust=trust)
+    check_answer(program, told.signature, path)
+    names = (path.name, *files)
+    return Model(
+        name=path.stem,
+        path=str(path),
+        files=files,
+        format="torch-aoti",
+        description="machine code by AOTInductor",
+        task=task or told.task,
+        classes=told.classes,
+        signature=told.signature,
+        precision=told.precision,
+        size_bytes=sum((path.parent / name).stat().st_size for name in names),
+        digest=digest_files(path.parent, names),
+        parameters=told.parameters,
+        made_with="PyTorch",
+    )
 
 
 def described(holder: Any, program: Program, told: Told, path: Path, task: Task | None, *, entry: str = "") -> Model:
@@ -95,53 +116,20 @@ def described(holder: Any, program: Program, told: Told, path: Path, task: Task 
     )
 
 
-def read_program(
-    path: Path,
-    signature: Signature,
-    settings: SessionSettings,
-    *,
-    trust: bool,
-    make_module: Callable[[Path, Signature], Any],
-) -> Program:
-    """A program as a session computes with it.
-
-    Args:
-        path: a .pt2, TorchScript or Python file, or the config.json of a text encoder.
-        signature: that it must have.
-        settings: its device and precision; threads are set where it computes.
-        trust: whether the user vouches for the file.
-        make_module: how the module of a Python file is made.
-
-    Raises:
-        InputError: it cannot be loaded, or has another signature.
-        TrustError: `trust` is false.
-        UsageError: PyTorch is not installed, or the settings mean nothing to this kind of program.
-    """
-    torch = load_torch()
-    is_module = path.suffix in (".py", ".json")
-    if settings.mode or not (is_module or settings.precision in (None, "fp32")):
-        raise UsageError(
-            f"the runtime pytorch does not know {settings.label!r} for {path.name}",
-            why="it computes in one way, and what is not a module only as it is stored",
-        )
-    if is_module:
-        module = load_encoder(path, signature) if path.suffix == ".json" else make_module(path, signature)
-        return _placed(torch, module, settings)
-    if path.suffix == ".pt2":
-        exported = load_export(path, trust=trust)
-        _require_same(export_signature(exported, path), signature, path)
-        if settings.device != "cpu":
-            exported = torch.export.passes.move_to_device_pass(exported, settings.device)
-        return _call_export(exported, path)
-    script = load_script(path, settings.device, trust=trust)
-    stated = stated_beside(path)
-    _require_same(Signature(inputs=stated.inputs, outputs=stated.outputs), signature, path)
-    return script  # type: ignore[no-any-return]
-
-
 def example_tensors(signature: Signature, rows: int) -> list[Any]:
     """Tensors that fit the inputs: ones, which are valid places in every table and values of every datatype."""
     return [to_tensor(_ones(spec, rows, signature), spec) for spec in signature.inputs]
+
+
+def varying_dimensions(torch: Any, signature: Signature) -> tuple[dict[int, Any], ...]:
+    """For each input the dimensions that vary, as torch.export asks for them: the same object for the same name."""
+    sizes = {
+        size: torch.export.Dim.DYNAMIC for spec in signature.inputs for size in spec.shape if isinstance(size, str)
+    }
+    return tuple(
+        {axis: sizes[size] for axis, size in enumerate(spec.shape) if isinstance(size, str)}
+        for spec in signature.inputs
+    )
 
 
 def check_answer(program: Program, signature: Signature, path: Path) -> None:
@@ -179,28 +167,14 @@ def _check_batch(program: Program, signature: Signature, path: Path, rows: int) 
             )
 
 
-def _call_export(program: Any, path: Path) -> Program:
+def call_export(program: Any, path: Path) -> Program:
+    """An exported program that takes all its inputs by position."""
     positional, named = export_arguments(program, path)
     module = program.module()
     if not named:
         return module  # type: ignore[no-any-return]
     count = len(positional)
     return lambda *tensors: module(*tensors[:count], **dict(zip(named, tensors[count:], strict=True)))
-
-
-def _placed(torch: Any, module: Any, settings: SessionSettings) -> Program:
-    """On the device and in the precision asked for; floats that go in become of the same precision."""
-    module.to(settings.device)
-    half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(settings.precision or "")
-    if half is None:
-        return module  # type: ignore[no-any-return]
-    module.to(half)
-    return lambda *tensors: module(*(one.to(half) if one.is_floating_point() else one for one in tensors))
-
-
-def _require_same(found: Signature, wanted: Signature, path: Path) -> None:
-    if found != wanted:
-        raise InputError(f"{path} is not the model that was asked for", why="its signature is another one")
 
 
 def _ones(spec: TensorSpec, rows: int, signature: Signature) -> Any:

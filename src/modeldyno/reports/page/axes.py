@@ -8,6 +8,7 @@ from markupsafe import Markup
 from modeldyno.records.base import Record
 from modeldyno.reports.page import svg
 from modeldyno.reports.page.ticks import linear_ticks, log_ticks
+from modeldyno.units import format_scaled
 
 
 class Scale(Record, frozen=True, kw_only=True):
@@ -56,6 +57,11 @@ class Frame(Record, frozen=True, kw_only=True):
     def up(self, low: float, high: float, *, is_log: bool = True) -> Scale:
         """A scale along the left edge, growing upwards."""
         return Scale(low=low, high=high, start=self.y_end, end=self.top, is_log=is_log)
+
+
+def scaled_label(value: float) -> str:
+    """A value of an axis that begins at 0, such as `0`, `4,930` or `62.3 k`."""
+    return format_scaled(value) if value else "0"
 
 
 def padded(values: Sequence[float], factor: float = 1.35) -> tuple[float, float]:

@@ -58,11 +58,9 @@ def pareto_front(points: Sequence[SpeedPoint]) -> list[SpeedPoint]:
 
 
 def pareto_chart(plotted: Sequence[Plotted], width: int, height: int, class_: str) -> Markup:
-    """The drawing; refused points are left out of the front, for nobody is offered them.
-
-    Raises:
-        ValueError: when there is no point.
-    """
+    """The drawing; refused points are left out of the front, for nobody is offered them."""
+    if not plotted:
+        return Markup("")
     frame = Frame(width=width, height=height, top=34)
     times = [one.point.batch_time_ns.value for one in plotted]
     rates = [one.point.items_per_s.value for one in plotted]

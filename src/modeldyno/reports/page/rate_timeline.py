@@ -3,8 +3,8 @@
 import numpy as np
 
 from modeldyno.records.requests import Outcome
+from modeldyno.reports.page.axes import scaled_label
 from modeldyno.reports.page.server_timeline import Curve
-from modeldyno.units import format_scaled
 
 _MOST_STRETCHES = 40
 _LEAST_NS = 250_000_000
@@ -29,7 +29,7 @@ def rate_curve(requests: np.ndarray) -> Curve | None:
     is_late = bool((sent_ns > planned_ns)[was_sent].any())
     return Curve(
         name="requests/s" + (" sent, dashed as planned" if is_late else ""),
-        write=_written,
+        write=scaled_label,
         points=_rates(sent_ns[was_sent], edges),
         end_s=(last - first) / 1e9,
         beside=_rates(planned_ns, edges) if is_late else (),
@@ -40,7 +40,3 @@ def _rates(moments_ns: np.ndarray, edges: np.ndarray) -> list[tuple[float, float
     counts, _ = np.histogram(moments_ns, edges)
     middles = ((edges[:-1] + edges[1:]) / 2 - edges[0]) / 1e9
     return list(zip(middles.tolist(), (counts / np.diff(edges) * 1e9).tolist(), strict=True))
-
-
-def _written(value: float) -> str:
-    return format_scaled(value) if value else "0"

@@ -13,7 +13,7 @@ from modeldyno.reports.page import svg
 from modeldyno.reports.page.axes import Frame, Scale, x_axis, y_axis
 from modeldyno.units import format_duration, format_fraction, format_number
 
-_PRECISIONS = ("fp32", "int8")
+_PRECISIONS = ("fp32", "bf16", "fp16", "int8")
 _LARGEST, _SMALLEST = 17.0, 3.5
 """Radii of the marks: their areas are the shares of the time."""
 _LABELLED = 5

@@ -1,6 +1,7 @@
 """Drawings of a language model's load: the times of tokens as spectra, and their rate over the run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from markupsafe import Markup
@@ -10,21 +11,19 @@ from modeldyno.records.requests import Outcome
 from modeldyno.records.run import LatencySummary, TokenSummary
 from modeldyno.reports.estimates import duration_text
 from modeldyno.reports.page import svg
-from modeldyno.reports.page.axes import Frame, x_axis, y_axis
+from modeldyno.reports.page.axes import Frame, scaled_label, x_axis, y_axis
+from modeldyno.reports.page.screens import Drawing
 from modeldyno.reports.page.spectrum import Distributed, distribution_chart
 from modeldyno.reports.page.timeline import format_seconds, warmup_band
 from modeldyno.stats.summary import measured_rows
 from modeldyno.stats.tokens import first_token_times, gaps_between_tokens, times_per_token, weighted_moments
-from modeldyno.units import format_scaled
 
 _STRETCHES = 60
-Draw = Callable[[int, int, str], Markup]
-"""From width, height and class to a drawing."""
 
 
 def token_charts(
     requests: np.ndarray, tokens: np.ndarray, summary: TokenSummary, objectives: Sequence[Objective]
-) -> dict[str, Draw]:
+) -> dict[str, Drawing]:
     """`first`, `between` and `rate`, to be drawn in several sizes; the times only where answers streamed.
 
     Args:
@@ -33,19 +32,15 @@ def token_charts(
         summary: of the same.
         objectives: the limits among them are drawn.
     """
-    charts: dict[str, Draw] = {}
+    charts: dict[str, Drawing] = {}
     rates = _rates(requests, tokens)
     if rates:
-        charts["rate"] = lambda width, height, class_: _rate_chart(rates, requests, width, height, class_)
+        charts["rate"] = partial(_rate_chart, rates, requests)
     if summary.streamed:
         rows = measured_rows(requests)
-        charts["first"] = _drawn(_first(rows, summary, objectives))
-        charts["between"] = _drawn(_between(rows, tokens, summary, objectives))
+        charts["first"] = partial(distribution_chart, _first(rows, summary, objectives))
+        charts["between"] = partial(distribution_chart, _between(rows, tokens, summary, objectives))
     return charts
-
-
-def _drawn(shown: Distributed) -> Draw:
-    return lambda width, height, class_: distribution_chart(shown, width=width, height=height, class_=class_)
 
 
 def _first(rows: np.ndarray, summary: TokenSummary, objectives: Sequence[Objective]) -> Distributed:
@@ -103,7 +98,7 @@ def _rates(requests: np.ndarray, tokens: np.ndarray) -> list[tuple[float, float]
 
 
 def _rate_chart(
-    rates: Sequence[tuple[float, float]], requests: np.ndarray, width: int, height: int, class_: str
+    rates: Sequence[tuple[float, float]], requests: np.ndarray, *, width: int, height: int, class_: str
 ) -> Markup:
     frame = Frame(width=width, height=height, top=34, right=28)
     end_s = rates[-1][0] + rates[0][0]
@@ -111,7 +106,7 @@ def _rate_chart(
     across, up = frame.across(0, end_s, is_log=False), frame.up(0, highest * 1.2, is_log=False)
     marks = [
         svg.group(
-            svg.title(f"{at:.2f} s: {_written(rate)} tokens/s"),
+            svg.title(f"{at:.2f} s: {scaled_label(rate)} tokens/s"),
             svg.element("circle", cx=across.place(at), cy=up.place(rate), r=2.2, class_="largest"),
         )
         for at, rate in rates
@@ -119,15 +114,11 @@ def _rate_chart(
     return svg.chart(
         width,
         height,
-        f"Output tokens a second over {end_s:.0f} seconds: at most {_written(highest)}.",
+        f"Output tokens a second over {end_s:.0f} seconds: at most {scaled_label(highest)}.",
         *warmup_band(frame, across, requests),
         x_axis(frame, across, "seconds since the start", format_seconds, most=6 if width < 400 else 9),
-        y_axis(frame, up, "output tokens/s", _written),
+        y_axis(frame, up, "output tokens/s", scaled_label),
         svg.polyline([(across.place(at), up.place(rate)) for at, rate in rates], "curve response"),
         *marks,
         class_=class_,
     )
-
-
-def _written(value: float) -> str:
-    return format_scaled(value) if value else "0"

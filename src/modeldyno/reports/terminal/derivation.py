@@ -51,9 +51,11 @@ def compression_text(derivation: Derivation) -> str:
     ]
     if best is not None:
         path, model = shlex.quote(best.assessed.artifact.path), shlex.quote(derivation.model.path)
-        lines += entry(
-            "next", f"dyno tune {path} --data DATA --slo ...   or try all that tune knows: dyno tune {model}"
-        )
+        all_of_it = f"dyno tune {model}"
+        # A library does not say what goes in and out: it is made again where the model is.
+        is_model = best.assessed.artifact.format != "compiled-trees"
+        one = f"dyno tune {path} --data DATA --slo ...   or try all that tune knows: " if is_model else ""
+        lines += entry("next", one + all_of_it + ("" if is_model else " --trust --data DATA --slo ..."))
     return joined(lines)
 
 
@@ -70,6 +72,10 @@ def best_of(derivation: Derivation) -> Derived | None:
 
 def _verdict(derivation: Derivation, best: Derived | None) -> list[str]:
     if best is None:
+        better = _good_enough(derivation)
+        if better is not None:
+            name = better.assessed.artifact.name
+            return entry("best", f"{name}: it meets every objective, which the model as it came does not")
         return entry("best", "the model as it came: nothing that was made of it is faster and keeps its answers")
     speed = best.speeds[-1]
     return entry(
@@ -77,6 +83,15 @@ def _verdict(derivation: Derivation, best: Derived | None) -> list[str]:
         f"{best.assessed.artifact.name}: {ratio_text(speed.ratio)} as fast as the model as it came with calls of "
         f"{plural(speed.rows, 'row')}, {_times_smaller(derivation, best)}",
     )
+
+
+def _good_enough(derivation: Derivation) -> Derived | None:
+    """What passes where the model as it came is refused: the fastest of these."""
+    refused = {one.name for one in derivation.refused}
+    if derivation.original.assessed.artifact.name not in refused:
+        return None
+    good = [one for one in derivation.made if one.assessed.artifact.name not in refused and one.speeds]
+    return max(good, key=lambda one: one.speeds[-1].ratio.value, default=None)
 
 
 def _times_smaller(derivation: Derivation, one: Derived) -> str:

@@ -49,6 +49,7 @@ def _recheck(evaluation: Evaluation) -> list[str]:
         return []
     claims = [(ANSWER_WORDS[one.verdict], one.what, one.evidence) for one in recheck.claims]
     return [
+        *(entry("note", recheck.processor) if recheck.processor else []),
         RECHECK_WORDS[recheck.verdict],
         *(table("llw", claims) if claims else []),
         *entries("note", recheck.notes),

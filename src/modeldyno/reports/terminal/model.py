@@ -3,7 +3,7 @@
 import shlex
 
 from modeldyno.records.artifact import Model
-from modeldyno.records.signature import TensorSpec
+from modeldyno.records.signature import Signature, TensorSpec
 from modeldyno.reports.terminal.layout import entry, joined, table
 from modeldyno.reports.terminal.place import model_line
 
@@ -21,7 +21,7 @@ def model_text(model: Model) -> str:
         *entry("digest", model.digest),
         *entry("batching", _batching(model)),
         "",
-        *_signature_table(model),
+        *signature_table(model.signature),
         "",
         f"next       dyno tune {shlex.quote(model.path)} --data DATA",
     ]
@@ -42,9 +42,10 @@ def _batching(model: Model) -> str:
     return "no: the first dimension is fixed, so requests cannot be computed together"
 
 
-def _signature_table(model: Model) -> list[str]:
+def signature_table(signature: Signature) -> list[str]:
+    """Name, datatype and shape of each input and output."""
     rows = [("", "name", "datatype", "shape")]
-    for direction, specs in (("input", model.signature.inputs), ("output", model.signature.outputs)):
+    for direction, specs in (("input", signature.inputs), ("output", signature.outputs)):
         rows += [(direction, spec.name, spec.datatype, _shape(spec)) for spec in specs]
     return table("llll", rows)
 

@@ -11,6 +11,6 @@ def peak_lines(peaks: Peaks | None) -> list[str]:
         return []
     return [
         "what this machine does at most (products of large matrices; copies and triads)",
-        *table("lrrrrr", [PEAK_HEADING, *peak_rows(peaks)]),
+        *table("lrrrrrrr", [PEAK_HEADING, *peak_rows(peaks)]),
         *entries("note", peaks.notes),
     ]

@@ -18,7 +18,7 @@ from modeldyno.reports.anatomy import (
 )
 from modeldyno.reports.estimates import number_text, plural
 from modeldyno.reports.findings import fastest_first
-from modeldyno.reports.profile_findings import profile_findings
+from modeldyno.reports.profile_findings import FINDING_TITLES, profile_findings
 from modeldyno.reports.terminal.layout import entries, entry, joined, table
 from modeldyno.reports.terminal.peaks import peak_lines
 from modeldyno.reports.terminal.place import machine_lines, model_line
@@ -72,11 +72,7 @@ def _fastest_line(profile: Profile) -> list[str]:
 
 def _finding_lines(profile: Profile) -> list[str]:
     found = profile_findings(profile)
-    return [
-        line
-        for kind in ("weak", "where", "strong", "unclear")
-        for line in entries(kind, [one.text for one in found if one.kind == kind])
-    ]
+    return [line for kind in FINDING_TITLES for line in entries(kind, [one.text for one in found if one.kind == kind])]
 
 
 def _speed_lines(profile: Profile) -> list[str]:

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from modeldyno.records.signature import Signature
-from modeldyno.wire.v2_request import InferRequest, Parameter
+from modeldyno.wire.v2_parameters import Parameter
+from modeldyno.wire.v2_request import InferRequest
 from modeldyno.wire.v2_tensors import LITTLE_ENDIAN, encode_binary
 
 WITHOUT_EFFECT = frozenset({"binary_data_output", "priority", "timeout"})

@@ -27,7 +27,8 @@ from modeldyno.wire.grpc_answer import (
 )
 from modeldyno.wire.header_block import Headers
 from modeldyno.wire.http1_request import HttpRequest
-from modeldyno.wire.http2_server import Http2Limits, Http2Server
+from modeldyno.wire.http2_limits import Http2Limits
+from modeldyno.wire.http2_server import Http2Server
 from modeldyno.wire.v2_grpc_infer import AnswerTranslator, HttpInfer, InferTranslator, stream_error
 from modeldyno.wire.v2_grpc_methods import INFER, METHODS, STREAM_INFER
 from modeldyno.wire.v2_tensors import Buffer

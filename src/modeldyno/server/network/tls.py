@@ -2,10 +2,9 @@
 
 import logging
 import ssl
-from collections.abc import Callable
-from pathlib import Path
 
 from modeldyno.errors import DynoError, InputError
+from modeldyno.pem import load_authorities, load_chain
 from modeldyno.records.server import TlsFiles
 
 _LOG = logging.getLogger("modeldyno.server")
@@ -30,11 +29,7 @@ def server_context(files: TlsFiles, *, protocols: tuple[str, ...]) -> ssl.SSLCon
     _load_chain(context, files)
     if files.client_authorities:
         context.verify_mode = ssl.CERT_REQUIRED
-        _load(
-            files.client_authorities,
-            "certificate authorities",
-            lambda: context.load_verify_locations(cafile=files.client_authorities),
-        )
+        load_authorities(context, files.client_authorities)
     return context
 
 
@@ -74,31 +69,8 @@ class Certificates:
 
 
 def _load_chain(context: ssl.SSLContext, files: TlsFiles) -> None:
-    _load(
-        files.certificate,
-        "a certificate and its key",
-        lambda: context.load_cert_chain(files.certificate, files.key or None, password=_no_password),
-    )
-
-
-def _no_password() -> str:
-    # Without this OpenSSL asks on the terminal, where a service has none.
-    raise InputError(
+    encrypted = InputError(
         "the key of the certificate is encrypted",
         hint="decrypt it to a file that only the server can read: openssl pkey -in KEY -out NEW",
     )
-
-
-def _load(path: str, what: str, load: Callable[[], None]) -> None:
-    if not Path(path).is_file():
-        raise InputError(f"there is no file {path}", why=f"it should hold {what}")
-    try:
-        load()
-    except ssl.SSLError as problem:
-        raise InputError(
-            f"{path} does not hold {what}",
-            why=problem.reason or str(problem),
-            hint="PEM files are expected: -----BEGIN CERTIFICATE-----",
-        ) from problem
-    except OSError as problem:
-        raise InputError(f"cannot read {path}", why=problem.strerror or str(problem)) from problem
+    load_chain(context, files.certificate, files.key, what="a certificate and its key", encrypted=encrypted)

@@ -8,7 +8,8 @@ from modeldyno.server.call import Call, Reply
 from modeldyno.server.models.service import ModelService, ServedModel
 from modeldyno.server.served import Surroundings
 from modeldyno.server.tally import Tally
-from modeldyno.wire.v2_request import InferRequest, OutputWish
+from modeldyno.wire.v2_request import InferRequest
+from modeldyno.wire.v2_wishes import OutputWish
 
 
 class PipelineMember:

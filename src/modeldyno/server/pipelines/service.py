@@ -11,6 +11,7 @@ from modeldyno.records.model_statistics import ModelStatistics
 from modeldyno.records.pipeline import Node
 from modeldyno.records.signature import Signature
 from modeldyno.server.call import NO_MEMORY, Answer, Call, Refusal, Reply, ServerTimes, decode_or_refuse
+from modeldyno.server.deadline import earliest_ns
 from modeldyno.server.metrics.totals import Outcome
 from modeldyno.server.models.service import ServedModel
 from modeldyno.server.pipelines.journey import Journey
@@ -151,7 +152,7 @@ class PipelineService:
             reply,
             started_ns=started_ns,
             queued_ns=self._clock.now_ns(),
-            deadline_ns=self._deadline_ns(request, started_ns, deadline_ns),
+            deadline_ns=earliest_ns(request, started_ns, deadline_ns, self.model.timeout_ns),
             tenant="" if visit is None else visit.tenant,
         )
         journey = Journey(
@@ -172,12 +173,6 @@ class PipelineService:
             return None
         self._journeys[call] = journey
         return call
-
-    def _deadline_ns(self, request: InferRequest, started_ns: int, deadline_ns: int | None) -> int | None:
-        """The first of the client's deadline, the request's own timeout and the pipeline's."""
-        durations_ns = [self.model.timeout_ns, None if request.timeout_us is None else request.timeout_us * 1000]
-        moments_ns = [deadline_ns, *(None if one is None else started_ns + one for one in durations_ns)]
-        return min((moment_ns for moment_ns in moments_ns if moment_ns is not None), default=None)
 
     def cancel(self, call: Call) -> None:
         """Nobody waits for the answer any more; `reply` will not be called."""

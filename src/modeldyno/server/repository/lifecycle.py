@@ -13,7 +13,7 @@ from modeldyno.server.call import Refusal
 from modeldyno.server.loop import Loop
 from modeldyno.server.plane import Plane
 from modeldyno.server.repository.draining import Draining
-from modeldyno.server.repository.model_source import ModelSource, OpenedModel, close_all, explain
+from modeldyno.server.repository.model_source import ModelSource, OpenedModel, close_all
 from modeldyno.server.repository.opening import SHUTTING_DOWN, Opened, Openings, close_elsewhere
 from modeldyno.server.served import Service
 from modeldyno.wire.v2_documents import ModelState
@@ -121,8 +121,8 @@ class Lifecycle:
                 if not skip_broken:
                     raise
                 first_problem = first_problem or problem
-                self._reasons[name] = explain(problem)
-                _LOG.error("model %r is left out: %s", name, explain(problem))
+                self._reasons[name] = problem.in_a_line
+                _LOG.error("model %r is left out: %s", name, problem.in_a_line)
                 continue
             self._exchange(Prepared(name, opened, services))
         if first_problem is not None and not list(self._plane):
@@ -236,7 +236,7 @@ class Lifecycle:
             if not before and name not in self._source.names():
                 return f"unknown model {name!r}", 404
         except DynoError as problem:
-            return explain(problem), 500
+            return problem.in_a_line, 500
         self._reasons[name] = "unloaded"
         self._drain(before)
         _LOG.info("model %r is unloaded", name)
@@ -257,7 +257,7 @@ class Lifecycle:
         try:
             services = self._start(opened)
         except DynoError as problem:
-            return self._make_ready(name, Refusal(400, f"failed to load {name!r}: {explain(problem)}"))
+            return self._make_ready(name, Refusal(400, f"failed to load {name!r}: {problem.in_a_line}"))
         prepared = Prepared(name, opened, services)
         self._prepared.append(prepared)
         return prepared

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from modeldyno.errors import DynoError
 from modeldyno.server.served import Served
 
 _LOG = logging.getLogger("modeldyno.server")
@@ -58,8 +57,3 @@ def close_all(opened: Iterable[OpenedModel]) -> None:
             one.close()
         except Exception:  # noqa: BLE001 - it is logged; the others are still to be closed
             _LOG.exception("a model could not be closed")
-
-
-def explain(problem: DynoError) -> str:
-    """What happened and why, in a line."""
-    return f"{problem.what}: {problem.why}" if problem.why else problem.what

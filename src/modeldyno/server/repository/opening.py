@@ -8,7 +8,7 @@ from modeldyno.clock import Clock
 from modeldyno.errors import DynoError
 from modeldyno.server.call import Refusal
 from modeldyno.server.loop import Handle, Loop
-from modeldyno.server.repository.model_source import ModelSource, OpenedModel, close_all, explain
+from modeldyno.server.repository.model_source import ModelSource, OpenedModel, close_all
 
 _LOG = logging.getLogger("modeldyno.server")
 SHUTTING_DOWN = Refusal(503, "the server is shutting down")
@@ -93,7 +93,7 @@ class Openings:
             else:
                 outcome = Refusal(404, f"failed to load {attempt.name!r}: there is no model of this name")
         except DynoError as problem:
-            outcome = Refusal(400, f"failed to load {attempt.name!r}: {explain(problem)}")
+            outcome = Refusal(400, f"failed to load {attempt.name!r}: {problem.in_a_line}")
         except Exception as problem:  # noqa: BLE001 - it is logged, and told to whoever asked
             _LOG.exception("model %r could not be opened", attempt.name)
             outcome = Refusal(500, f"failed to load {attempt.name!r}: {type(problem).__name__}: {problem}")
