@@ -4,6 +4,7 @@ import sys
 import threading
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -188,7 +189,7 @@ def test_a_cache_that_cannot_be_written_is_an_error_of_its_own(
 
 
 def test_without_pip_the_command_that_brings_it_is_named(wheels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environments, "find_spec", lambda _: None)
+    monkeypatch.setattr("modeldyno.environments.PathFinder", SimpleNamespace(find_spec=lambda _: None))
     with pytest.raises(UsageError, match="pip is not installed here") as caught:
         environment_for(Requirements(names=("some-words",)), progress=Silent())
     assert "python -m ensurepip" == caught.value.hint

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from fastapi import FastAPI, Request, Response  # type: ignore[import-not-found]
 from one_thread import dtype_of, open_session, row_shape  # type: ignore[import-not-found]
-from pydantic import create_model  # type: ignore[import-not-found]
+from pydantic import create_model
 
 
 def make_app(model: str) -> FastAPI:

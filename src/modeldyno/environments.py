@@ -15,8 +15,8 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError, distributions, requires
-from importlib.util import find_spec
 from pathlib import Path
 
 from modeldyno.errors import InputError, ToolError, UsageError
@@ -150,7 +150,7 @@ def _locked(path: Path, progress: Progress) -> Iterator[None]:
 
 
 def _make(folder: Path, requirements: Requirements, timeout_ns: int) -> None:
-    if find_spec("pip") is None:
+    if PathFinder.find_spec("pip") is None:  # by this finder only: another one warns when it finds pip
         raise UsageError("pip is not installed here", why="it fills environments", hint="python -m ensurepip")
     _run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(folder)], "making the environment", timeout_ns)
     site = next((folder / "lib").glob("python*/site-packages"))

@@ -8,7 +8,7 @@ import msgspec
 
 from modeldyno import __version__
 from modeldyno.api.artifacts.gaps import gaps_of
-from modeldyno.api.artifacts.opening import artifact_of
+from modeldyno.api.artifacts.opening import artifact_of, is_intact
 from modeldyno.api.judging.answers import resolved_task
 from modeldyno.api.load.token_objectives import refuse_token_objectives
 from modeldyno.api.load.workloads import check_repeats
@@ -29,7 +29,7 @@ from modeldyno.quality.judge import labels_needed
 from modeldyno.quality.labels import note_unseen_labels
 from modeldyno.records.artifact import Model, Task
 from modeldyno.records.bundle import Datasheet
-from modeldyno.records.files import digest_bytes, digest_file, read_record, write_atomically, write_record
+from modeldyno.records.files import digest_bytes, read_record, write_atomically, write_record
 from modeldyno.records.objective import Objective, parse_objectives
 from modeldyno.records.search import Search
 from modeldyno.records.workload import Repeats
@@ -212,7 +212,7 @@ def _taken_over(work: Path, fresh: Search, progress: Progress) -> Search:
         progress.say(f"{work} holds a stopped search for something else (or on another machine); starting anew")
         return fresh
     artifacts = [one.artifact for one in earlier.assessed]
-    if not all(Path(one.path).is_file() and digest_file(Path(one.path)) == one.digest for one in artifacts):
+    if not all(is_intact(one) for one in artifacts):
         progress.say(f"the artifacts in {work} are not those of its search; starting anew")
         return fresh
     done = ", ".join(earlier.measured_at) or "nothing yet"

@@ -16,6 +16,9 @@ def plan_tokenise(operation: Tokenise, specs: Specs) -> Step:
     """See `Tokenise`."""
     spec = text_column(operation.tensor, specs)
     tokenizer = _tokenizer(operation)
+    padding = dict(tokenizer.padding or {})
+    tokenizer.no_padding()  # it would make a Python number of each padded place, and we an array of them
+    filled = {"ids": padding.get("pad_id", 0), "attention_mask": 0, "type_ids": padding.get("pad_type_id", 0)}
     fields = {operation.ids: "ids", operation.mask: "attention_mask", operation.types: "type_ids"}
     names = [name for name in (operation.ids, operation.mask, operation.types) if name]
     require_new(names, specs, (operation.tensor,))
@@ -23,11 +26,13 @@ def plan_tokenise(operation: Tokenise, specs: Specs) -> Step:
     made = {name: TensorSpec(name=name, datatype="INT64", shape=(spec.shape[0], operation.length)) for name in names}
 
     def apply(tensors: Tensors) -> dict[str, Array]:
-        encodings = tokenizer.encode_batch(texts_of(np.asarray(tensors[operation.tensor]), operation.tensor))
-        tokens = {
-            name: np.array([getattr(one, fields[name]) for one in encodings], np.int64).reshape(-1, operation.length)
-            for name in names
-        }
+        texts = texts_of(np.asarray(tensors[operation.tensor]), operation.tensor)
+        encodings = tokenizer.encode_batch_fast(texts)  # fast: without the place of each token in the text
+        tokens = {name: np.full((len(encodings), operation.length), filled[fields[name]], np.int64) for name in names}
+        for row, one in enumerate(encodings):
+            for name in names:
+                numbers = getattr(one, fields[name])
+                tokens[name][row, : len(numbers)] = numbers
         return {**{name: tensors[name] for name in kept}, **tokens}
 
     return Step({**kept, **made}, apply)
@@ -44,14 +49,7 @@ def _tokenizer(operation: Tokenise) -> Any:
         raise UsageError(f"length {operation.length} is below 1")
     try:
         tokenizer = Tokenizer.from_str(operation.tokenizer)
-        pad = dict(tokenizer.padding or {})
         tokenizer.enable_truncation(operation.length)
-        tokenizer.enable_padding(
-            length=operation.length,
-            pad_id=pad.get("pad_id", 0),
-            pad_type_id=pad.get("pad_type_id", 0),
-            pad_token=pad.get("pad_token", "[PAD]"),
-        )
     except Exception as problem:  # the library raises plain Exception for a document that is no tokenizer
         raise UsageError(
             "the tokenizer cannot be read", why=str(problem), hint="put the content of tokenizer.json there"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modeldyno.errors import InputError, ToolError
+from modeldyno.errors import InputError, ToolError, first_line
 from modeldyno.protocols import Tensors
 from modeldyno.records.deployment import SessionSettings
 from modeldyno.records.signature import Signature
@@ -78,8 +78,8 @@ class OnnxSession:
             return dict(zip(self._outputs, self._compute(self._outputs, inputs), strict=True))
         except Exception as problem:
             if any(words in str(problem) for words in _OUT_OF_MEMORY):
-                raise MemoryError(_first_line(problem)) from problem
-            raise ToolError("ONNX Runtime could not compute this batch", why=_first_line(problem)) from problem
+                raise MemoryError(first_line(problem)) from problem
+            raise ToolError("ONNX Runtime could not compute this batch", why=first_line(problem)) from problem
 
     def close(self) -> None:
         """See `Session`; closing twice is as good as once."""
@@ -131,7 +131,7 @@ def open_engine(path: Path, options: Any, settings: SessionSettings) -> Any:
         raise InputError(
             f"ONNX Runtime cannot load {path}{where}",
             # A provider's own library says last what it is about, after where in its source that was found.
-            why=_first_line(problem) if provider is None else _last_line(problem),
+            why=first_line(problem) if provider is None else _last_line(problem),
             hint="`dyno inspect` tells what is in the file; `dyno doctor` which version of ONNX Runtime is used",
         ) from problem
     if provider is not None:
@@ -196,13 +196,5 @@ def _refuse_closed(_outputs: list[str], _inputs: Tensors) -> list[NDArray[Any]]:
     raise ToolError("this session is closed")
 
 
-def _first_line(problem: Exception) -> str:
-    return _lines(problem)[0]
-
-
 def _last_line(problem: Exception) -> str:
-    return _lines(problem)[-1]
-
-
-def _lines(problem: Exception) -> list[str]:
-    return [line.strip() for line in str(problem).splitlines() if line.strip()] or [type(problem).__name__]
+    return ([line.strip() for line in str(problem).splitlines() if line.strip()] or [type(problem).__name__])[-1]

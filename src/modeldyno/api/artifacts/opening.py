@@ -10,7 +10,7 @@ from modeldyno.models.scikit.estimator import load_scikit, save_skops
 from modeldyno.protocols import Session
 from modeldyno.records.artifact import Artifact, Model
 from modeldyno.records.deployment import RuntimeName, SessionSettings
-from modeldyno.records.files import digest_file
+from modeldyno.records.files import digest_file, digest_files
 
 ORIGINAL = "original"
 _LONGEST_NS = 120_000_000_000
@@ -105,3 +105,10 @@ def bundled_form(model: Model, folder: Path, *, trust: bool, budget_ns: int = _L
         parent_digest=None,
         signature=model.signature,
     )
+
+
+def is_intact(artifact: Artifact) -> bool:
+    """Whether its files are there and as they were when it was made."""
+    path = Path(artifact.path)
+    names = (path.name, *artifact.files)
+    return all((path.parent / name).is_file() for name in names) and artifact.digest == digest_files(path.parent, names)

@@ -1,5 +1,6 @@
 """PyTorch programs as sessions compute with them: on a device, in a precision, in one of several modes."""
 
+import threading
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -27,6 +28,9 @@ _MODES: dict[Kind, tuple[str, ...]] = {
     "machine code": ("",),
 }
 """In which ways each kind can compute; the empty one is operation by operation, as PyTorch does of itself."""
+_READING = threading.RLock()
+"""One program at a time: what makes a module may seed PyTorch's one generator of random numbers and draw its weights
+from it, and the compiler sets that generator back to what it was when it began."""
 _SEVERAL, _ONE = 3, 1
 """Rows that a program is compiled for: several stand for any number of them."""
 
@@ -55,6 +59,19 @@ def read_program(
     """
     kind = _kind(path)
     _require_known(path, kind, settings)
+    with _READING:
+        return _read(path, kind, signature, settings, trust=trust, make_module=make_module)
+
+
+def _read(
+    path: Path,
+    kind: Kind,
+    signature: Signature,
+    settings: SessionSettings,
+    *,
+    trust: bool,
+    make_module: Callable[[Path, Signature], Any],
+) -> Program:
     if kind == "module":
         module = load_encoder(path, signature) if path.suffix == ".json" else make_module(path, signature)
         program: Program = placed(load_torch(), module, settings)
