@@ -9,6 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
+from skl2onnx import to_onnx
 from tests.compression.attentions import WIDTH, some_tokens, write_attention
 from tests.compression.networks import write_uneven_onnx
 
@@ -18,6 +19,7 @@ from modeldyno.compression.attention import FusingTask, fuse_attention, may_atte
 from modeldyno.compression.attention_child import fuse
 from modeldyno.errors import InputError
 from modeldyno.models.examine import examine
+from modeldyno.testing.models import digits, digits_mlp
 
 LIMITS = ChildLimits(timeout_ns=60 * 10**9, memory_bytes=8 * 2**30)
 
@@ -100,6 +102,14 @@ def test_an_artifact_says_what_was_done_and_from_what(tmp_path: Path) -> None:
 def test_only_graphs_with_a_softmax_and_products_are_looked_into(tmp_path: Path) -> None:
     assert may_attend(write_attention(tmp_path / "a.onnx"))
     assert not may_attend(write_uneven_onnx(tmp_path / "b.onnx", factor=1.0))
+
+
+def test_a_classifier_of_dense_layers_is_not_looked_at_although_it_ends_in_a_softmax(tmp_path: Path) -> None:
+    example = digits()[0][:1]
+    path = tmp_path / "digits.onnx"
+    path.write_bytes(to_onnx(digits_mlp(), example).SerializeToString())
+    assert "Softmax" in {node.op_type for node in onnx.load(str(path)).graph.node}
+    assert not may_attend(path)
 
 
 @pytest.mark.slow

@@ -23,15 +23,21 @@ class FusingResult(Record, frozen=True, kw_only=True):
 
 
 def may_attend(path: Path) -> bool:
-    """Whether a graph has a Softmax and two products at least, so that it is worth looking closer.
+    """Whether a graph has a Softmax and two products of what it computed, so that it is worth looking closer.
+
+    A classifier has a Softmax too, and products, but of weights.
 
     Args:
         path: a valid .onnx file; weights in other files are not read.
     """
     import onnx
 
-    kinds = [node.op_type for node in onnx.load_model(str(path), load_external_data=False).graph.node]
-    return "Softmax" in kinds and kinds.count("MatMul") >= 2
+    graph = onnx.load_model(str(path), load_external_data=False).graph
+    given = {one.name for one in graph.initializer} | {
+        name for node in graph.node if node.op_type == "Constant" for name in node.output
+    }
+    products = [node for node in graph.node if node.op_type == "MatMul" and not given.intersection(node.input)]
+    return any(node.op_type == "Softmax" for node in graph.node) and len(products) >= 2
 
 
 def fuse_attention(parent: Artifact, destination: Path, *, limits: ChildLimits) -> Artifact:
