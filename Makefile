@@ -4,7 +4,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FORMAT_TESTS := tests/formats tests/compression tests/runtimes
-SLOW := slow
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -53,7 +52,7 @@ test-formats: .venv/.formats  ## run the tests of all model formats and of compr
 	@$(BIN)/python -m pytest $(FORMAT_TESTS)
 
 test-all: test test-formats  ## run these and those that take minutes, a quiet machine or a download (an engine)
-	@$(BIN)/python -m pytest -m "$(SLOW)" $(addprefix --ignore=,$(FORMAT_TESTS))
+	@$(BIN)/python -m pytest -m slow $(addprefix --ignore=,$(FORMAT_TESTS))
 
 check: .venv/.dev  ## lint, types, import contracts, generated documents
 	@$(BIN)/ruff check .

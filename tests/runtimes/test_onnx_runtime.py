@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, load
 
 from modeldyno.errors import InputError, ToolError
 from modeldyno.models.examine import examine
@@ -81,3 +81,15 @@ def test_threads_are_those_of_the_settings() -> None:
     options = session_options(3)
     assert (3, 1) == (options.intra_op_num_threads, options.inter_op_num_threads)
     assert "0" == options.get_session_config_entry("session.intra_op.allow_spinning")
+
+
+def test_a_file_that_is_newer_than_the_library_says_so(tmp_path: Path) -> None:
+    path = samples.write_echo_onnx(tmp_path / "echo.onnx", TensorProto.FLOAT)
+    signature = examine(path, trust=False).signature
+    model = load(path)
+    model.ir_version = 99
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match="newer than ONNX Runtime") as caught:
+        OnnxRuntime().open(path, signature, SessionSettings())
+    assert "IR version: 99" in caught.value.why
+    assert "pip install --upgrade onnxruntime" in caught.value.hint

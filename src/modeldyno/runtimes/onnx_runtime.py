@@ -23,6 +23,9 @@ _OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate memory")
 """It has no error class for that: what its arenas and the C++ library say (onnxruntime/core/framework/bfc_arena.cc)."""
 
 
+_TOO_NEW = "Unsupported model IR version"
+
+
 class OnnxRuntime:
     """A `modeldyno.protocols.Runtime`, on the processor unless the settings say otherwise."""
 
@@ -127,6 +130,12 @@ def open_engine(path: Path, options: Any, settings: SessionSettings) -> Any:
             str(path), options, providers=provider_arguments(provider, settings), enable_fallback=0
         )
     except Exception as problem:  # its error classes share no base but Exception
+        if _TOO_NEW in str(problem):
+            raise InputError(
+                f"{path} is newer than ONNX Runtime {onnxruntime.__version__} here",
+                why=_TOO_NEW + str(problem).partition(_TOO_NEW)[2].splitlines()[0],
+                hint="export it again with an older opset, or: pip install --upgrade onnxruntime",
+            ) from problem
         where = f" with its {provider.name} execution provider" if provider is not None else ""
         raise InputError(
             f"ONNX Runtime cannot load {path}{where}",

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from modeldyno.api.artifacts.opening import ORIGINAL
-from modeldyno.api.artifacts.recipe import ONNX_FP32, Recipe, Situation
+from modeldyno.api.artifacts.recipe import ONNX_FP32, Recipe, Situation, opened_with
 from modeldyno.records.artifact import Artifact
 from modeldyno.records.deployment import SessionSettings
 from modeldyno.runtimes.onnx_providers import is_provider_installed
@@ -31,12 +29,7 @@ def _concerns(settings: SessionSettings) -> Callable[[Situation, Artifact], bool
 def _computed(
     settings: SessionSettings, provider: str, _situation: Situation, parent: Artifact, _place: Path
 ) -> Artifact:
-    return msgspec.structs.replace(
-        parent,
-        recipe=f"{parent.recipe}; computed by the {provider} execution provider",
-        parent_digest=parent.digest,
-        session=settings,
-    )
+    return opened_with(settings, f"computed by the {provider} execution provider", parent)
 
 
 def _recipe(name: str, settings: SessionSettings, provider: str, *, does: str, package: str) -> Recipe:

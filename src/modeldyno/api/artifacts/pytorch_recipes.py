@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from modeldyno.api.artifacts.opening import ORIGINAL
-from modeldyno.api.artifacts.recipe import BF16_FLAGS, LIMITS, Recipe, Situation, computed_in
+from modeldyno.api.artifacts.recipe import BF16_FLAGS, LIMITS, Recipe, Situation, computed_in, opened_with
 from modeldyno.models.torch.execution import COMPILED, CUDA_GRAPH, FROZEN
 from modeldyno.models.torch.graphed import can_be_recorded
 from modeldyno.models.torch.machine_code import compile_ahead
@@ -67,18 +67,7 @@ def _ahead(precision: Literal["bf16"] | None, situation: Situation, parent: Arti
 
 
 def _in_mode(mode: str, words: str, _situation: Situation, parent: Artifact, _place: Path) -> Artifact:
-    return _opened_with(SessionSettings(mode=mode), words, parent)
-
-
-def _opened_with(settings: SessionSettings, words: str, parent: Artifact) -> Artifact:
-    """The same file, opened in another way."""
-    return msgspec.structs.replace(
-        parent,
-        precision=settings.precision or parent.precision,
-        recipe=f"{parent.recipe}; {words}",
-        parent_digest=parent.digest,
-        session=settings,
-    )
+    return opened_with(SessionSettings(mode=mode), words, parent)
 
 
 def _on_gpu(settings: SessionSettings) -> Recipe:
@@ -97,7 +86,7 @@ def _on_gpu(settings: SessionSettings) -> Recipe:
         return is_fit and is_recordable and has_cuda()
 
     def make(_situation: Situation, parent: Artifact, _place: Path) -> Artifact:
-        return _opened_with(settings, words, parent)
+        return opened_with(settings, words, parent)
 
     kinds = "a PyTorch module or a text encoder" if settings.precision else "a PyTorch model other than TorchScript"
     return Recipe(

@@ -61,11 +61,16 @@ class Recipe(NamedTuple):
 
 
 def computed_in(precision: Literal["bf16", "fp16"], parent: Artifact) -> Artifact:
-    """The same file with another precision of computing: the answers differ, so it is judged by itself."""
+    """The same file with another precision of computing."""
+    return opened_with(SessionSettings(precision=precision), f"computed in {precision}", parent)
+
+
+def opened_with(settings: SessionSettings, words: str, parent: Artifact) -> Artifact:
+    """The same file, opened in another way, which `words` tell: the answers differ, so it is judged by itself."""
     return msgspec.structs.replace(
         parent,
-        precision=precision,
-        recipe=f"{parent.recipe}; computed in {precision}",
+        precision=settings.precision or parent.precision,
+        recipe=f"{parent.recipe}; {words}",
         parent_digest=parent.digest,
-        session=SessionSettings(precision=precision),
+        session=settings,
     )

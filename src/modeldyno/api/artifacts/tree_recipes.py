@@ -15,7 +15,7 @@ _LARGEST_BYTES = 64 * 2**20
 
 def _is_of_trees(situation: Situation, parent: Artifact) -> bool:
     """Machine code is served only with the user's word, so without it there is no use in making it."""
-    if parent.format != "onnx" or parent.size_bytes > _LARGEST_BYTES or not (situation.trust or situation.asked):
+    if parent.format != "onnx" or parent.size_bytes > _LARGEST_BYTES or not situation.trust:
         return False
     import onnx
 
