@@ -23,18 +23,25 @@ def both_loops(measure: Measure, behaviour: Behaviour, duration_ns: int) -> tupl
     return closed, measure(behaviour, rate_per_s=rate_per_s, duration_ns=duration_ns, arrivals="constant")
 
 
+STALLING = Behaviour(delay_ns=5 * MS, stall_every_ns=S, stall_ns=150 * MS)
+"""Of every second nothing is answered for 150 ms: 15 % of all moments, but one request of a user who waits."""
+
+
+def test_no_wait_is_shorter_in_the_report_than_the_server_made_it(measure: Measure) -> None:
+    for told in both_loops(measure, STALLING, 2_500 * MS):
+        assert {} == told.summary.failures
+        waited_ns = np.sort(told.truth["due_ns"] - told.truth["arrived_ns"])
+        assert np.all(np.sort(told.answered["done_ns"] - told.answered["planned_ns"]) >= waited_ns)
+
+
+@pytest.mark.real_time
 def test_a_stall_appears_in_full_in_the_open_loop_and_hardly_in_the_closed_one(measure: Measure) -> None:
-    """Of every second nothing is answered for 150 ms: 15 % of all moments, but one request of a user who waits."""
-    stalling = Behaviour(delay_ns=5 * MS, stall_every_ns=S, stall_ns=150 * MS)
-    closed, opened = both_loops(measure, stalling, 2_500 * MS)
+    closed, opened = both_loops(measure, STALLING, 2_500 * MS)
 
     # Both met the same stalls.
     for told in (closed, opened):
-        assert {} == told.summary.failures
         assert told.truth["arrived_ns"][-1] - told.truth["arrived_ns"][0] > 2 * S
-        waited_ns = told.truth["due_ns"] - told.truth["arrived_ns"]
-        assert 100 * MS < waited_ns.max()
-        assert (told.answered["done_ns"] - told.answered["planned_ns"]).max() >= waited_ns.max()
+        assert 100 * MS < (told.truth["due_ns"] - told.truth["arrived_ns"]).max()
     # What is due at any moment of a stall waits for the rest of it: from all of it to nothing.
     assert response_quantile_ms(opened, 0.99) > 110
     assert response_quantile_ms(opened, 0.95) > 60
