@@ -558,7 +558,8 @@ def test_two_hundred_loads_leave_no_threads_files_or_sessions_behind(
         wait_for(lambda: not any(one.name == "close-model" for one in threading.enumerate()))
         before, services = held(), count_services()
         load_many(200)
-        wait_for(lambda: held() == before)
+        # Fewer are no leak: what an earlier test left behind may have ended meanwhile.
+        wait_for(lambda: all(now <= then for now, then in zip(held(), before, strict=True)))
         assert 5 > count_services() - services
     assert ["1"] == shelf.still_open
 
