@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 from tests.formats import whole_way
@@ -15,6 +16,7 @@ from tests.formats import whole_way
 import modeldyno
 from modeldyno.api.artifacts.opening import artifact_of, open_artifact
 from modeldyno.data.files import open_dataset
+from modeldyno.models.conversion import convert_to_onnx
 from modeldyno.models.examine import examine
 from modeldyno.records.deployment import SessionSettings
 
@@ -129,6 +131,16 @@ def test_minilm_goes_all_the_way_and_takes_texts(tmp_path: Path) -> None:
     outputs = serve_texts(bundle, tokens, tmp_path / "whole.pipeline", said[:3])
     cosines = (expected * outputs["embedding"]).sum(axis=1) / np.linalg.norm(outputs["embedding"], axis=1)
     assert cosines.min() > 0.98
+
+
+def test_attention_is_exported_as_plain_products_without_a_guard(classifier: Path, tmp_path: Path) -> None:
+    model = examine(classifier, trust=False)
+    made = convert_to_onnx(
+        model, tmp_path / "tone.onnx", trust=False, timeout_ns=300_000_000_000, memory_bytes=8 * 2**30
+    )
+    operators = {node.op_type for node in onnx.load(made.path).graph.node}
+    assert {"MatMul", "Softmax"} <= operators
+    assert "IsNaN" not in operators
 
 
 def test_what_it_is_can_be_told_without_its_libraries(classifier: Path) -> None:

@@ -81,7 +81,7 @@ def _attempts(torch: Any, task: ConversionTask, draft: Path) -> dict[str, Callab
         script = load_script(source, "cpu", trust=task.trust)
         return {"by tracing": partial(_by_trace, torch, script, example, draft, options, task.signature)}
     if source.suffix == ".json":
-        module = load_encoder(source, task.signature)
+        module = load_encoder(source, task.signature, spells_attention=True)
     else:
         module = load_module(source, task.entry, task.signature, trust=task.trust)
     module.float()

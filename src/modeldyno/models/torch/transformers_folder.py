@@ -108,8 +108,14 @@ def signature_of(plan: Plan) -> Signature:
     return Signature(inputs=_INPUTS, outputs=(TensorSpec(name=name, datatype="FP32", shape=("batch", plan.width)),))
 
 
-def load_encoder(path: Path, signature: Signature) -> Any:
+def load_encoder(path: Path, signature: Signature, *, spells_attention: bool = False) -> Any:
     """The `torch.nn.Module` that takes tokens and their mask.
+
+    Args:
+        path: of the config.json.
+        signature: that it shall have.
+        spells_attention: whether attention is computed by plain products and a softmax, which is slower in PyTorch, but
+            exported without the guard against rows without a token and with half the reshapes.
 
     Raises:
         InputError: it cannot be loaded, or is another model than `signature` says.
@@ -131,7 +137,12 @@ def load_encoder(path: Path, signature: Signature) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = kind.from_pretrained(str(path.parent), local_files_only=True, use_safetensors=True)
+            model = kind.from_pretrained(
+                str(path.parent),
+                local_files_only=True,
+                use_safetensors=True,
+                attn_implementation="eager" if spells_attention else None,
+            )
     except Exception as problem:  # OSError, ValueError, and what safetensors and the configuration raise
         lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
         raise InputError(
