@@ -3,6 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTEST := $(BIN)/python -m pytest
+# Many tests wait for loads and deadlines: three at a time keep two cores busy. Those of one file stay together.
+JOBS ?= 3
+BESIDE := -n $(JOBS) --dist loadfile
 FORMAT_TESTS := tests/formats tests/compression tests/runtimes
 
 help:  ## show this list
@@ -46,13 +50,17 @@ demo: .venv/.run  ## train a digits model and find, prove and bundle its fastest
 	  || exit $$code; }
 
 test: .venv/.dev  ## run the tests
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(PYTEST) $(BESIDE) -m "not slow and not real_time"
+	@$(PYTEST) -m "real_time and not slow"
 
 test-formats: .venv/.formats  ## run the tests of all model formats and of compression, with the large libraries
-	@$(BIN)/python -m pytest $(FORMAT_TESTS)
+	@$(PYTEST) $(BESIDE) -m "not real_time" $(FORMAT_TESTS)
 
-test-all: test test-formats  ## run these and those that take minutes, a quiet machine or a download (an engine)
-	@$(BIN)/python -m pytest -m slow $(addprefix --ignore=,$(FORMAT_TESTS))
+test-all: test test-formats  ## run these and those that take minutes or a download (an engine)
+	@$(PYTEST) $(BESIDE) -m "slow and not real_time" $(addprefix --ignore=,$(FORMAT_TESTS))
+
+test-quiet: .venv/.dev  ## run those that hold moments against theories, on a machine with nothing else to do (half an hour)
+	@$(PYTEST) -m "real_time"
 
 check: .venv/.dev  ## lint, types, import contracts, generated documents
 	@$(BIN)/ruff check .
@@ -86,4 +94,4 @@ lock:  ## renew the lock files from pyproject.toml (needs uv)
 clean:  ## remove .venv, the demo and caches
 	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help install demo test test-formats test-all check docs bench lock clean
+.PHONY: help install demo test test-formats test-all test-quiet check docs bench lock clean
