@@ -105,6 +105,16 @@ def fastapi(path: str, *, workers: int = 1, name: str = "FastAPI") -> ModelServe
     return ModelServer(name, command, raw(path) if path == "/raw" else nested_json(path))
 
 
+def bare() -> ModelServer:
+    """No server: what uvloop, httptools and the model cost by themselves, see `peers/bare_app.py`."""
+
+    def command(net: Net, place: Place) -> Command:
+        words = [peer_program("fastapi", "python"), str(PEERS / "bare_app.py"), str(net.path), str(place.port)]
+        return Command(words)
+
+    return ModelServer("bare handler", command, raw("/"))
+
+
 def kserve() -> ModelServer:
     """Its Python server, with binary tensors."""
 

@@ -16,7 +16,7 @@ from conditions import against_bars, conditions, heading, keep, two_cores
 from environments import peer_versions
 from in_process import NAME as ALONE
 from in_process import computed
-from model_servers import ModelServer, bentoml, fastapi, kserve, litserve, mlserver, modeldyno
+from model_servers import ModelServer, bare, bentoml, fastapi, kserve, litserve, mlserver, modeldyno
 from nets import Net, digits_net
 from request_forms import oip_json
 from server_tables import OURS, asked, figure, load_table, times
@@ -27,6 +27,7 @@ USERS = (8, 32)
 BINARY = (
     modeldyno(),
     modeldyno("modeldyno, no batching", max_rows=1),
+    bare(),
     fastapi("/raw"),
     kserve(),
 )
@@ -85,6 +86,8 @@ def to_markdown(found: list[dict[str, Any]], missing: dict[str, str], where: dic
         "with so many users in a closed loop on the other.",
         "Binary is the Open Inference Protocol's binary tensors, for FastAPI the bytes alone; MLServer, LitServe and "
         "BentoML take no binary tensors over HTTP.",
+        "The bare handler is a protocol class on uvloop and httptools around the model, which checks, batches, counts "
+        "and limits nothing: what a request costs before there is a server.",
     )
     lines += load_table(found, [*TASKS, "no server"])
     bars: list[tuple[str, float | None, float, str]] = []
