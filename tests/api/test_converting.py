@@ -66,6 +66,7 @@ def test_what_cannot_be_converted_says_why_and_leaves_nothing(iris: Path, tmp_pa
     with pytest.raises(InputError, match="was not converted to openvino") as caught:
         convert(iris, to="openvino", out=tmp_path / "new" / "iris.xml", budget_ns=1)
     assert "not made of trees or scikit-learn" in caught.value.why
+    assert "dyno tune" in caught.value.hint
     assert [] == list((tmp_path / "new").iterdir())
 
 

@@ -118,6 +118,22 @@ def test_openvinos_operators_are_counted_against_the_same_peaks(dense: Path) -> 
     assert any("layers of a call are not told of openvino" in note for note in anatomy.notes)
 
 
+@pytest.mark.slow
+def test_pytorchs_operators_are_counted_against_the_same_peaks(tmp_path: Path) -> None:
+    torch: Any = pytest.importorskip("torch")
+    net = torch.nn.Sequential(torch.nn.Linear(64, 128), torch.nn.ReLU(), torch.nn.Linear(128, 3)).eval()
+    shapes = ({0: torch.export.Dim("batch")},)
+    torch.export.save(torch.export.export(net, (torch.zeros(2, 64),), dynamic_shapes=shapes), tmp_path / "net.pt2")
+    found = modeldyno.profile(tmp_path / "net.pt2", trust=True, **SHORTEST)
+    anatomy = found.anatomies[0]
+    products = [one for one in anatomy.operators if one.kind == "Gemm"]
+    rows = anatomy.batch_rows
+    assert {2 * rows * 64 * 128 + rows * 128, 2 * rows * 128 * 3 + rows * 3} == {
+        one.cost.operations for one in products if one.cost is not None
+    }
+    assert all(one.limit_ns is not None for one in products)
+
+
 def test_texts_have_operators_and_no_layers(tmp_path: Path) -> None:
     from onnx import TensorProto
 

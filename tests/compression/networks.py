@@ -1,5 +1,6 @@
 """Small networks that int8 suits, and one that it does not."""
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -63,4 +64,23 @@ def write_convolution_onnx(path: Path) -> Path:
         [numpy_helper.from_array(kernels, "kernels")],
     )
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+    return path
+
+
+def write_turned_openvino(path: Path) -> Path:
+    """A convolution of FP32 [batch, 16, 16, 3] whose kernels are turned at every call, as Keras 3 exports it."""
+    from modeldyno.openvino_library import load_openvino
+
+    openvino = load_openvino()
+    operators = import_module("openvino.opset13")
+    rows = operators.parameter(openvino.PartialShape([-1, 16, 16, 3]), np.float32, name="x")
+    rows.output(0).set_names({"x"})
+    kernels = operators.constant(np.random.default_rng(5).standard_normal((3, 3, 3, 32)).astype(np.float32))
+    maps = operators.convolution(
+        operators.transpose(rows, [0, 3, 1, 2]), operators.transpose(kernels, [3, 2, 0, 1]), [1, 1], [0, 0], [0, 0],
+        [1, 1],
+    )  # fmt: skip
+    means = operators.reduce_mean(maps, np.array([2, 3]), keep_dims=False)
+    means.output(0).set_names({"y"})
+    openvino.save_model(openvino.Model([means], [rows], "turned"), str(path), compress_to_fp16=False)
     return path

@@ -21,7 +21,7 @@ from modeldyno.records.deployment import SessionSettings
 from modeldyno.runtimes.open_vino import OpenVinoRuntime
 from modeldyno.testing import models as samples
 
-from .networks import some_rows, write_convolution_onnx, write_uneven_onnx
+from .networks import some_rows, write_convolution_onnx, write_turned_openvino, write_uneven_onnx
 
 LIMITS = ChildLimits(timeout_ns=240_000_000_000, memory_bytes=8 * 2**30)
 VNNI = ("avx2", "avx512_vnni")
@@ -53,6 +53,20 @@ def test_every_product_is_quantised_and_the_answers_stay_near(tmp_path: Path) ->
     assert 0.5 * parent.size_bytes > made.size_bytes
     expected, found = answers(parent), answers(made)
     assert 0 < np.abs(expected - found).mean() < 0.1 * np.abs(expected).mean()
+
+
+@pytest.mark.slow
+def test_kernels_that_are_turned_at_every_call_are_quantised_too(tmp_path: Path) -> None:
+    parent = artifact_of(examine(write_turned_openvino(tmp_path / "turned.xml"), trust=False))
+    np.savez(tmp_path / "rows.npz", X=np.random.default_rng(6).random((32, 16, 16, 3), dtype=np.float32))
+    dataset = open_dataset(tmp_path / "rows.npz", parent.signature, label=None)
+    rows = write_calibration(dataset, parent.signature, tmp_path / "calibration.npz")
+    made = quantise_int8(parent, tmp_path / "int8.xml", rows, cpu_flags=VNNI, limits=LIMITS)
+    assert "int8 (1 layer)" in made.recipe
+    constants = [one for one in read_network(tmp_path / "int8.xml").get_ops() if one.get_type_name() == "Constant"]
+    assert [3 * 3 * 3 * 32] == [
+        one.get_data().size for one in constants if "i8" == one.get_element_type().get_type_name()
+    ]
 
 
 @pytest.mark.slow

@@ -120,6 +120,21 @@ def test_an_input_of_several_that_is_missing_is_named(npz: Save) -> None:
     assert "left, other" in problem.why
 
 
+@pytest.mark.parametrize(("name", "content"), (("said.csv", "text\ngood\n"), ("said.jsonl", '{"text": "good"}\n')))
+def test_texts_for_a_model_of_tokens_are_shown_the_way(tmp_path: Path, name: str, content: str) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    tokens = Signature(
+        inputs=tuple(
+            TensorSpec(name=one, datatype="INT64", shape=("batch", "length")) for one in ("input_ids", "attention_mask")
+        ),
+        outputs=TWO_INPUTS.outputs,
+    )
+    problem = refuse(path, tokens)
+    assert "input_ids" in problem.what
+    assert "`tokenise`" in problem.hint
+
+
 def test_several_arrays_that_may_be_the_features_are_ambiguous(npz: Save) -> None:
     problem = refuse(npz(train=FEATURES, test=FEATURES))
     assert "train, test" in problem.what
@@ -141,6 +156,9 @@ def test_a_label_that_is_not_there_is_refused_with_those_that_are(npz: Save) -> 
 def test_the_wrong_number_of_features_says_both(npz: Save) -> None:
     problem = refuse(npz(X=np.ones((4, 5)), y=LABELS))
     assert "has 5 features, the model takes 3" in problem.what
+    fewer = refuse(npz(X=np.ones((4, 2)), y=LABELS))
+    assert "has 2 features, the model takes 3" in fewer.what
+    assert "all features" in fewer.hint
 
 
 def test_rows_of_another_rank_are_refused(npz: Save) -> None:

@@ -60,6 +60,14 @@ def test_an_unknown_extension_lists_the_known_ones_and_what_the_content_looks_li
     assert "pickle" in caught.value.why
 
 
+def test_weights_without_their_network_are_told_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes((2).to_bytes(8, "little") + b'{"x":{}}')
+    with pytest.raises(InputError) as caught:
+        examine(path, trust=False)
+    assert "weights, without the network" in caught.value.why
+
+
 @pytest.mark.parametrize("ending", (".joblib", ".pkl", ".pickle"))
 def test_a_pickle_is_not_loaded_without_trust(tmp_path: Path, ending: str) -> None:
     evidence = tmp_path / "ran"

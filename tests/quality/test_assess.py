@@ -3,7 +3,10 @@ import pytest
 from sklearn.metrics import f1_score, mean_absolute_error, precision_score, r2_score
 
 from modeldyno.errors import DataError
-from modeldyno.quality.assess import assess, compare
+from modeldyno.quality.assess import assess, assess_rows, compare
+from modeldyno.quality.changes import compare_rows
+from modeldyno.quality.rows import Answers, Rows
+from modeldyno.quality.scores import Scores
 from modeldyno.records.base import Estimate
 
 
@@ -34,6 +37,19 @@ def test_the_positive_of_two_classes_is_the_larger_label() -> None:
     found = assess(answers, truth, "classification", seed=1, labels_digest="d").metrics
     assert found["recall_binary"].value == 0.5
     assert found["precision_binary"].value == 1
+
+
+def test_two_classes_in_the_rows_of_a_model_of_three_are_not_taken_for_its_only_ones() -> None:
+    truth = np.array([1, 2, 2, 1] * 20)
+    for answers, rows in (
+        (Answers(truth), Rows(truth, classes=(0, 1, 2))),
+        (Answers(truth, Scores(np.eye(3)[truth], is_probability=True)), Rows(truth)),
+    ):
+        assert "f1_binary" not in assess_rows(answers, rows, "classification", seed=1).metrics
+        assert "f1_binary" not in compare_rows(answers, answers, rows, "classification", seed=1).drops
+        assert "f1_macro" in assess_rows(answers, rows, "classification", seed=1).metrics
+    two = Rows(truth, classes=(1, 2))
+    assert "f1_binary" in compare_rows(Answers(truth), Answers(truth), two, "classification", seed=1).drops
 
 
 def test_answers_without_an_error_are_not_promised_to_stay_so() -> None:

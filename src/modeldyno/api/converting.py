@@ -142,7 +142,11 @@ def _converted(found: Derivation, model: Model, to: TargetFormat) -> Derived:
     if made is not None:
         return made
     reasons = "; ".join(one.reason for one in found.refused) or f"there is no way from {model.format} to {to}"
-    raise InputError(f"{model.path} was not converted to {to}", why=reasons)
+    raise InputError(
+        f"{model.path} was not converted to {to}",
+        why=reasons,
+        hint="dyno tune tries what there is for it, and serves it as it came where nothing is faster",
+    )
 
 
 def _moved(derived: Derived, place: Path) -> Derived:

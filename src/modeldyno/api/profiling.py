@@ -246,6 +246,7 @@ def _cut_open(plan: _Plan, found: _Found, clock: Clock, progress: Progress) -> N
             peaks=found.fields.get("peaks"),
             deadline_ns=plan.until(RACE_SHARE + ANATOMY_SHARE * number / len(chosen)),
             clock=clock,
+            trust=plan.trust,
         )
         found.fields["anatomies"] = (*found.fields.get("anatomies", ()), anatomy)
         progress.advance(number)

@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def quantised(task: Int8Task, *, spared: Sequence[str] = (), correct_biases: boo
     nncf = load_nncf()
     nncf.set_log_level(logging.ERROR)
     network = read_network(Path(task.source))
+    _fold(network)
     kinds = Counter(one.get_type_name() for one in network.get_ops())
     if not kinds.keys() & PRODUCTS:
         raise nothing_to_quantise(task)
@@ -59,6 +61,19 @@ def quantised(task: Int8Task, *, spared: Sequence[str] = (), correct_biases: boo
             disable_bias_correction=not correct_biases,
         ),
     )
+
+
+def _fold(network: Any) -> None:
+    """Compute what constants alone decide.
+
+    Keras exports kernels as constants and a Transpose of each, and NNCF leaves a product alone whose weights are no
+    constant.
+    """
+    load_openvino()
+    passes = import_module("openvino.passes")
+    manager = passes.Manager()
+    manager.register_pass(passes.ConstantFolding())
+    manager.run_passes(network)
 
 
 def quantised_layers(network: Any) -> list[Any]:

@@ -30,7 +30,9 @@ def read_beside(path: Path, names: Sequence[str], rows: int) -> dict[str, NDArra
         if name not in columns.names or name in (UNNAMED, FILE_COLUMN):
             told = ", ".join(one for one in columns.names if one not in (UNNAMED, FILE_COLUMN))
             raise DataError(
-                f"{path.name} has no column or array {name!r}", why=f"it holds {told or 'no named columns'}"
+                f"{path.name} has no column or array {name!r}",
+                why=f"it holds {told or 'no named columns'}",
+                hint="name one of these" if told else "give rows with named columns",
             )
         array = columns.array(name)
         if array.ndim == 2 and array.shape[1] == 1:

@@ -116,7 +116,9 @@ def _check_shape(source: str, array: NDArray[Any], spec: TensorSpec) -> None:
         raise DataError(
             f"{source} has {found[0]} features, the model takes {wanted[0]}",
             why=f"input {spec.name!r} has the shape {_show(spec.shape)}",
-            hint="a column too many is often the label: name it with --label NAME" if found[0] > wanted[0] else "",
+            hint="a column too many is often the label: name it with --label NAME"
+            if found[0] > wanted[0]
+            else "give all features that it was trained on, in the same order",
         )
     fits = len(wanted) == len(found) and all(
         isinstance(size, str) or size == length for size, length in zip(wanted, found, strict=True)
@@ -125,6 +127,7 @@ def _check_shape(source: str, array: NDArray[Any], spec: TensorSpec) -> None:
         raise DataError(
             f"{source} has rows of shape {_show(found)}, the model takes {_show(wanted)}",
             why=f"input {spec.name!r} has the shape {_show(spec.shape)}",
+            hint="shape the rows the way it was done in training",
         )
 
 

@@ -12,6 +12,7 @@ from modeldyno.data.columns import UNNAMED, Columns, columns_of_lines, read_colu
 from modeldyno.data.fitting import fit_tensors
 from modeldyno.data.labels import FEATURE_NAMES, check_labels, choose_labels
 from modeldyno.data.line_index import LineIndex
+from modeldyno.data.missing_inputs import missing_inputs
 from modeldyno.data.streamed import StreamedDataset
 from modeldyno.errors import DataError
 
@@ -74,8 +75,9 @@ def _chosen(columns: Columns, asked: Asked) -> tuple[dict[str, str], str | None]
         sources = {name: name for name in inputs}
     missing = [name for name in sources.values() if name not in names]
     if missing:
-        raise DataError(
-            f"{source} lacks the model's inputs {', '.join(missing)}",
+        raise missing_inputs(
+            source,
+            missing,
             why=f"its lines have {', '.join(names)}",
             hint="each line is an object with one member for each input",
         )

@@ -12,6 +12,7 @@ from modeldyno.data.asked import Asked
 from modeldyno.data.fitting import fit_tensors
 from modeldyno.data.labels import FEATURE_NAMES, LABEL_NAMES, check_labels, choose_labels
 from modeldyno.data.mapped_arrays import map_arrays
+from modeldyno.data.missing_inputs import missing_inputs
 from modeldyno.data.streamed import StreamedDataset
 from modeldyno.errors import DataError, first_line
 from modeldyno.protocols import Dataset
@@ -118,8 +119,9 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 def _choose_features(path: Path, names: list[str], signature: Signature) -> str:
     if len(signature.inputs) > 1:
         missing = [spec.name for spec in signature.inputs if spec.name not in names]
-        raise DataError(
-            f"{path.name} lacks the model's inputs {', '.join(missing)}",
+        raise missing_inputs(
+            path.name,
+            missing,
             why=f"it holds {', '.join(names) or 'nothing'}",
             hint="np.savez one array for each input, under its name",
         )

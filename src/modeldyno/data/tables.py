@@ -13,6 +13,7 @@ from modeldyno.data.arrays import ArrayDataset
 from modeldyno.data.asked import Asked
 from modeldyno.data.fitting import fit_tensors
 from modeldyno.data.labels import check_labels, choose_labels
+from modeldyno.data.missing_inputs import missing_inputs
 from modeldyno.data.streamed import StreamedDataset
 from modeldyno.data.table_rows import TableRows, rows_of, unreadable
 from modeldyno.errors import DataError
@@ -120,8 +121,9 @@ def choose_columns(name: str, columns: Sequence[str], asked: Asked) -> Chosen:
     if several:
         missing = sorted(inputs - set(features))
         if missing:
-            raise DataError(
-                f"{name} lacks the model's inputs {', '.join(missing)}",
+            raise missing_inputs(
+                name,
+                missing,
                 why=f"it has the columns {', '.join(features)}",
                 hint="a model with several inputs takes one column for each, under its name",
             )

@@ -107,6 +107,8 @@ def _guess(start: bytes) -> str:
         return "; this one begins like a pickle"
     if start.startswith(b"PK\x03\x04"):
         return "; this one begins like a .skops or another zip archive"
+    if start[8:].startswith(b'{"'):  # a length in 8 bytes, and a JSON document of the tensors
+        return "; this one begins like safetensors: weights, without the network that they belong to"
     if start.startswith(b"\x89HDF"):
         return "; this one begins like HDF5, as Keras writes it"
     return ""

@@ -10,6 +10,8 @@ VOUCHED_TYPES = frozenset(
         # Plain holders of numbers, left behind by the training of MLPs; skops does not list private modules.
         "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
         "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+        # A dictionary whose items are attributes, too: what stacked and voting models name their parts in.
+        "sklearn.utils._bunch.Bunch",
         # The type of the numbers that an imputer was fitted on.
         "numpy.dtype",
         # skops stopped trusting these because a crafted node array reads out of bounds on predict

@@ -31,11 +31,16 @@ def advise(quality: Quality, answers: Answers, rows: Rows, costs: Costs | None) 
     if quality.task == "regression":
         told = [_on_errors(quality, rows.labels)]
     elif quality.task == "classification":
-        told = [_on_balance(rows.labels), _on_rare(quality), _on_sureness(quality), _on_costs(answers, rows, costs)]
+        told = [
+            _on_balance(rows.labels, quality),
+            _on_rare(quality),
+            _on_sureness(quality),
+            _on_costs(answers, rows, costs),
+        ]
     return tuple(chain(*told, _on_slices(quality)))
 
 
-def _on_balance(labels: Array) -> Iterator[str]:
+def _on_balance(labels: Array, quality: Quality) -> Iterator[str]:
     names, counts = np.unique(plain_labels(labels), return_counts=True)
     if len(names) < 2:
         yield f"all rows have the label {names[0]}: nothing here tells a good model from one that says it always"
@@ -43,7 +48,7 @@ def _on_balance(labels: Array) -> Iterator[str]:
     if counts.max() < _UNEVEN * counts.min():
         return
     largest, rare = float(counts.max() / counts.sum()), names[counts.argmin()]
-    averages = "pr_auc, f1_binary" if len(names) == 2 else "balanced_accuracy, f1_macro"
+    averages = "pr_auc, f1_binary" if "f1_binary" in quality.metrics else "balanced_accuracy, f1_macro"
     yield (
         f"saying {names[counts.argmax()]} always would be right on {format_fraction(largest)} of the rows: "
         f"accuracy hides {rare}; judge by {averages} or recall[{rare}]"

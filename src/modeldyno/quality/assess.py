@@ -11,7 +11,7 @@ from modeldyno.quality.embeddings import assess_embeddings
 from modeldyno.quality.labels import Array, require_same_rows
 from modeldyno.quality.ranking import assess_ranking, rank_queries
 from modeldyno.quality.regression import assess_values
-from modeldyno.quality.rows import Answers, Rows, known_task, require_weight, slices_of
+from modeldyno.quality.rows import Answers, Rows, known_task, of_its_classes, require_weight, slices_of
 from modeldyno.quality.scored import AREA_METRICS, PROBABILITY_METRICS, ScoreQuality, assess_scores
 from modeldyno.quality.sequences import assess_sequences, distances
 from modeldyno.records.artifact import Task
@@ -112,7 +112,7 @@ def _assess_classes(
     labels = np.asarray(rows.labels)
     found = assess_labels(answers.values, labels, seed=seed, weights=rows.weights, betas=asked.betas)
     scored = _assess_scores(answers, rows, asked, seed)
-    metrics, omitted = found.metrics | scored.metrics, found.omitted | scored.omitted
+    metrics, omitted = of_its_classes(found.metrics, answers, rows) | scored.metrics, found.omitted | scored.omitted
     if asked.costs is not None:
         cost = cost_estimate(answers.values, labels, asked.costs, rows.weights)
         if cost is None:

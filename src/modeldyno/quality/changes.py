@@ -12,7 +12,7 @@ from modeldyno.quality.labels import require_same_rows
 from modeldyno.quality.proportions import mcnemar, wilson
 from modeldyno.quality.ranking import compare_rankings, rank_queries
 from modeldyno.quality.regression import compare_values, count_moved
-from modeldyno.quality.rows import Answers, Rows, known_task, require_weight, slices_of
+from modeldyno.quality.rows import Answers, Rows, known_task, of_its_classes, require_weight, slices_of
 from modeldyno.quality.scored import compare_scores
 from modeldyno.quality.sequences import agreement_of, compare_sequences, distances
 from modeldyno.records.artifact import Task
@@ -82,7 +82,8 @@ def _of_labels(reference: Answers, answers: Answers, rows: Rows, asked: Asked, s
     found = compare_labels(before, after, labels, seed=seed, weights=rows.weights, betas=asked.betas)
     worse, better = discordant_counts(before, after, labels)
     share = (worse + better) / len(labels)
-    drops, classes = dict(found.drops), dict(found.classes)
+    labelled = of_its_classes(found.drops, answers, rows)
+    drops, classes = dict(labelled), dict(found.classes)
     scored, of_classes = _of_scores(reference, answers, rows, asked, seed)
     drops |= scored
     for name, more in of_classes.items():
@@ -95,7 +96,7 @@ def _of_labels(reference: Answers, answers: Answers, rows: Rows, asked: Asked, s
         change,
         drops=drops,
         classes=classes,
-        discordant_rows=dict.fromkeys(found.drops, share),
+        discordant_rows=dict.fromkeys(labelled, share),
         worse_rows=worse,
         better_rows=better,
         mcnemar_p=mcnemar(worse, better),

@@ -13,6 +13,7 @@ from modeldyno.quality.labels import Array
 from modeldyno.quality.scored import Truth
 from modeldyno.quality.scores import NO_SCORES, Scores, label_columns
 from modeldyno.records.artifact import Task
+from modeldyno.records.base import Estimate
 
 MOST_SLICES = 50
 
@@ -75,6 +76,12 @@ def known_task(task: Task, answers: Array) -> Task:
     if task != "unknown":
         return task
     return "regression" if answers.dtype.kind == "f" else "classification"
+
+
+def of_its_classes(found: Mapping[str, Estimate], answers: Answers, rows: Rows) -> dict[str, Estimate]:
+    """Metrics of labels without those of two classes, where the model tells more apart and these rows show but two."""
+    many = max(len(rows.classes), 0 if answers.scores is None else answers.scores.values.shape[1]) > 2
+    return {name: one for name, one in found.items() if not (many and name.endswith("_binary"))}
 
 
 def require_weight(rows: Rows) -> None:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,3 +57,14 @@ def test_openvino_tells_what_it_computes_in(asked: str, tmp_path: Path) -> None:
         dense(tmp_path, 256), runtime="openvino", session=SessionSettings(precision="bf16" if asked == "bf16" else None)
     )
     assert asked == effective_precision(artifact, "openvino", {"x": np.ones((4, 256), np.float32)})
+
+
+@pytest.mark.slow
+def test_pytorch_tells_what_it_computes_in_to_those_who_trust_the_model(tmp_path: Path) -> None:
+    torch: Any = pytest.importorskip("torch")
+    net, shapes = torch.nn.Linear(8, 3).eval(), ({0: torch.export.Dim("batch")},)
+    torch.export.save(torch.export.export(net, (torch.zeros(2, 8),), dynamic_shapes=shapes), tmp_path / "net.pt2")
+    model = examine(tmp_path / "net.pt2", trust=True)
+    batch = {model.signature.inputs[0].name: np.ones((2, 8), np.float32)}
+    assert "fp32" == effective_precision(artifact_of(model), "pytorch", batch, trust=True)
+    assert effective_precision(artifact_of(model), "pytorch", batch) is None

@@ -48,3 +48,14 @@ def test_operators_of_runtimes_and_of_the_file_itself_are_known(kind: str, domai
     )
     path = write(tmp_path / "m.onnx", kind, domain=domain, functions=[own] if kind == "Warp" else [])
     assert "onnx" == examine(path, trust=False).format
+
+
+def test_a_file_of_a_newer_format_says_so(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.onnx", "Relu")
+    model = onnx.load(str(path))
+    model.ir_version = onnx.IR_VERSION + 1
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match=f"is of version {onnx.IR_VERSION + 1} of the ONNX format") as caught:
+        examine(path, trust=False)
+    assert f"the newest that is known here is {onnx.IR_VERSION}" == caught.value.why
+    assert "pip install --upgrade" in caught.value.hint

@@ -102,7 +102,7 @@ class Comparison:
     def _effective(self, assessed: Assessed) -> Assessed:
         artifact = assessed.artifact
         batch = batch_of(self.maker.dataset, _sizes(artifact.signature, self.maker.dataset.rows)[0])
-        told = with_effective_precision(artifact, usual_runtime(artifact), batch)
+        told = with_effective_precision(artifact, usual_runtime(artifact), batch, trust=self.maker.trust)
         return msgspec.structs.replace(assessed, artifact=told)
 
     def _speeds(self, assessed: list[Assessed]) -> dict[str, tuple[DerivedSpeed, ...]]:

@@ -1,12 +1,14 @@
 """Cut one call open: its layers, its operators, and how far each is from what the machine can do."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from modeldyno.api.artifacts.opening import open_artifact
 from modeldyno.bench.ways import WARMUP_CALLS, Turns, take_turns
 from modeldyno.clock import Clock
 from modeldyno.errors import DynoError
@@ -18,10 +20,12 @@ from modeldyno.records.deployment import Deployment, RuntimeName
 from modeldyno.records.peaks import MemoryLevel, PeakPrecision, Peaks
 from modeldyno.runtimes.onnx_profile import MOST_EVENTS, OnnxProfile
 from modeldyno.runtimes.openvino_profile import OpenVinoProfile
+from modeldyno.runtimes.pytorch_profile import MOST_EVENTS as MOST_PYTORCH_EVENTS
+from modeldyno.runtimes.pytorch_profile import PyTorchProfile
 from modeldyno.stats.roofline import Counted, Roof, operator_times, operators_estimate, split_of
 from modeldyno.units import format_duration
 
-PROFILED: frozenset[RuntimeName] = frozenset({"onnxruntime", "openvino"})
+PROFILED: frozenset[RuntimeName] = frozenset({"onnxruntime", "openvino", "pytorch"})
 """Runtimes whose own profiler is read."""
 BLOCKS = 12
 _MOST_CALLS = 1_000
@@ -30,10 +34,18 @@ _LONG_CALL_NS = 100_000_000
 _MANY_OPERATORS = 1_000
 """Taken of a graph that could not be counted."""
 Batch = Mapping[str, NDArray[np.generic]]
+Profile = OnnxProfile | OpenVinoProfile | PyTorchProfile
 
 
 def dissect(
-    artifact: Artifact, deployment: Deployment, batch: Batch, *, peaks: Peaks | None, deadline_ns: int, clock: Clock
+    artifact: Artifact,
+    deployment: Deployment,
+    batch: Batch,
+    *,
+    peaks: Peaks | None,
+    deadline_ns: int,
+    clock: Clock,
+    trust: bool = False,
 ) -> Anatomy:
     """The anatomy of a call, where the runtime has a profiler; else a note that says so.
 
@@ -44,6 +56,7 @@ def dissect(
         peaks: of the machine; None leaves out the limits.
         deadline_ns: when to stop, once there are enough blocks for an interval.
         clock: the clock to measure with.
+        trust: whether the user vouches for the artifact, so that opening it may run code from it.
     """
     rows = deployment.batching.max_rows
     if not is_told(artifact, deployment):
@@ -52,7 +65,8 @@ def dissect(
         return Anatomy(deployment=deployment, batch_rows=rows, notes=(note,))
     before = ProcessorTime.read()
     try:
-        watched = _watched(artifact, deployment, batch, deadline_ns, clock)
+        with profile_of(artifact, deployment, trust=trust) as profile:
+            watched = _watched(profile, artifact, deployment, batch, Until(deadline_ns, clock))
     except DynoError as problem:
         return Anatomy(deployment=deployment, batch_rows=rows, notes=(problem.in_a_line,))
     trace, blocks = watched.trace, len(watched.times_ns["profiled"])
@@ -77,11 +91,16 @@ def is_told(artifact: Artifact, deployment: Deployment) -> bool:
     """Whether the runtime's own profiler is read here for such an artifact."""
     if deployment.runtime == "openvino":
         return artifact.format in ("openvino", "onnx")
+    if deployment.runtime == "pytorch":  # in what was compiled there are no operators of PyTorch
+        return artifact.format != "torch-aoti" and not deployment.session.mode and deployment.session.device == "cpu"
     return deployment.runtime in PROFILED and not deployment.session.label
 
 
-def profile_of(path: Path, deployment: Deployment) -> OnnxProfile | OpenVinoProfile:
-    """The profiler to call the artifact at `path` with; see `is_told`."""
+def profile_of(artifact: Artifact, deployment: Deployment, *, trust: bool = False) -> Profile:
+    """The profiler to call the artifact with; see `is_told`. Without `trust` nothing that runs code is opened."""
+    if deployment.runtime == "pytorch":
+        return PyTorchProfile(partial(open_artifact, artifact, deployment.session, runtime="pytorch", trust=trust))
+    path = Path(artifact.path)
     if deployment.runtime == "openvino":
         return OpenVinoProfile(path, deployment.session)
     return OnnxProfile(path, deployment.session)
@@ -93,6 +112,13 @@ def counted(trace: Trace) -> list[Counted]:
     return [Counted(operation=one, cost=operator_cost(one), is_product=is_product(one.kind)) for one in operations]
 
 
+class Until(NamedTuple):
+    """When to stop, and by which clock."""
+
+    deadline_ns: int
+    clock: Clock
+
+
 class _Watched(NamedTuple):
     """What was measured, before anything is made of it."""
 
@@ -102,15 +128,15 @@ class _Watched(NamedTuple):
     notes: tuple[str, ...]
 
 
-def _watched(artifact: Artifact, deployment: Deployment, batch: Batch, deadline_ns: int, clock: Clock) -> _Watched:
+def _watched(profile: Profile, artifact: Artifact, deployment: Deployment, batch: Batch, until: Until) -> _Watched:
     """Calls with and without the profiler and around our session, in turns."""
-    with profile_of(Path(artifact.path), deployment) as profile:
-        call_ns = min(_call_ns(profile, batch, clock) for _ in range(WARMUP_CALLS))
-        layers, notes = _layers(artifact, deployment, batch, call_ns)
-        most_calls = max(1, MOST_EVENTS // (profile.operators or _MANY_OPERATORS) // BLOCKS)
-        turns = Turns(blocks=BLOCKS, deadline_ns=deadline_ns, most_calls=min(_MOST_CALLS, most_calls))
-        times = take_turns({**layers, "profiled": lambda: profile.run(batch)}, turns, clock=clock)
-        return _Watched(times, profile.end(skip=2 * WARMUP_CALLS), notes)
+    call_ns = min(_call_ns(profile, batch, until.clock) for _ in range(WARMUP_CALLS))
+    layers, notes = _layers(artifact, deployment, batch, call_ns)
+    most_events = MOST_PYTORCH_EVENTS if deployment.runtime == "pytorch" else MOST_EVENTS
+    most_calls = max(1, most_events // (profile.operators or _MANY_OPERATORS) // BLOCKS)
+    turns = Turns(blocks=BLOCKS, deadline_ns=until.deadline_ns, most_calls=min(_MOST_CALLS, most_calls))
+    times = take_turns({**layers, "profiled": lambda: profile.run(batch)}, turns, clock=until.clock)
+    return _Watched(times, profile.end(skip=2 * WARMUP_CALLS), notes)
 
 
 def _layers(
@@ -130,7 +156,7 @@ def _layers(
         return {}, (problem.in_a_line,)
 
 
-def _call_ns(profile: OnnxProfile | OpenVinoProfile, batch: Batch, clock: Clock) -> int:
+def _call_ns(profile: Profile, batch: Batch, clock: Clock) -> int:
     started = clock.now_ns()
     profile.run(batch)
     return clock.now_ns() - started

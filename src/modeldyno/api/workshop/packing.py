@@ -44,7 +44,8 @@ def pack(
     """
     source = Path(artifact.path)
     if datasheet is not None:
-        artifact = with_effective_precision(artifact, deployment.runtime, batch_of(maker.dataset, 1))
+        batch = batch_of(maker.dataset, 1)
+        artifact = with_effective_precision(artifact, deployment.runtime, batch, trust=maker.trust)
         datasheet = msgspec.structs.replace(
             datasheet, computed_in=artifact.computed_in, calibration_digest=artifact.calibration_digest
         )

@@ -124,6 +124,7 @@ class RealWorkshop:
                 peaks=peaks,
                 deadline_ns=started_ns + (deadline_ns - started_ns) * number // len(points),
                 clock=self.clock,
+                trust=self.maker.trust,
             )
             found.append(anatomy)
             progress.advance(number)

@@ -19,11 +19,17 @@ def refuse_unknown_operators(model: Any, path: Path) -> None:
         path: its file.
 
     Raises:
-        InputError: an operator is not in the opset that the file names, is somebody's own, or the opset is newer than
-            what is installed here.
+        InputError: an operator is not in the opset that the file names, is somebody's own, or the opset or the format
+            is newer than what is installed here.
     """
-    from onnx import defs
+    from onnx import IR_VERSION, defs
 
+    if model.ir_version > IR_VERSION:
+        raise InputError(
+            f"{path} is of version {model.ir_version} of the ONNX format",
+            why=f"the newest that is known here is {IR_VERSION}",
+            hint="write it again with an older ir_version, or: pip install --upgrade onnx onnxruntime",
+        )
     versions = {entry.domain: entry.version for entry in model.opset_import}
     opset, newest = versions.get("", versions.get("ai.onnx", 0)), defs.onnx_opset_version()
     if opset > newest:

@@ -7,7 +7,7 @@ from typing import Any
 import onnx
 import skl2onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
-from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
+from sklearn.svm import LinearSVC
 
 from modeldyno.children import answer
 from modeldyno.errors import InputError, first_line
@@ -23,7 +23,7 @@ def convert(task: ConversionTask) -> ConversionResult:
     """Load, convert, fit the outputs, check and write.
 
     Raises:
-        InputError: a step of the model has no converter.
+        InputError: a step of the model has no converter, or not for its settings.
         ToolError: the result has fewer outputs than the signature.
     """
     source = Path(task.source)
@@ -42,13 +42,16 @@ def convert(task: ConversionTask) -> ConversionResult:
 
 
 def _convert(estimator: Any, signature: Signature, source: Path) -> Any:
-    # Without this option a classifier's probabilities are a sequence of dictionaries, which no protocol can carry.
-    options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "predict_proba") else None
+    # A pipeline gives `zipmap` to each classifier without options of its own, and LinearSVC refuses to know it.
+    options: dict[Any, dict[str, bool]] = {LinearSVC: {}}
+    if hasattr(estimator, "predict_proba"):
+        # Without it the probabilities are a sequence of dictionaries, which no protocol can carry.
+        options[id(estimator)] = {"zipmap": False}
     try:
         return skl2onnx.convert_sklearn(
             estimator, initial_types=[(spec.name, _type_of(spec)) for spec in signature.inputs], options=options
         )
-    except (MissingConverter, MissingShapeCalculator) as problem:
+    except RuntimeError as problem:  # of which its own kinds are, and what it raises for a setting it does not know
         raise InputError(
             f"{source.name} cannot be converted to ONNX",
             why=first_line(problem),

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
+from modeldyno.records.artifact import Artifact, Model
 from modeldyno.records.base import Estimate
 from modeldyno.records.derivation import Derivation, Derived
 from modeldyno.records.quality import Quality
@@ -18,7 +19,7 @@ from modeldyno.reports.estimates import (
 from modeldyno.reports.evaluating import change_word, drop_text
 from modeldyno.reports.findings import headline_metrics
 from modeldyno.reports.terminal.layout import entries, entry, joined, table
-from modeldyno.reports.terminal.place import machine_lines, model_line
+from modeldyno.reports.terminal.place import machine_lines, model_line, typed
 from modeldyno.units import format_scaled, format_size
 
 _CLASS_METRICS = ("recall", "f1", "accuracy")
@@ -50,13 +51,15 @@ def compression_text(derivation: Derivation) -> str:
         *entry("written", derivation.out),
     ]
     if best is not None:
-        path, model = shlex.quote(best.assessed.artifact.path), shlex.quote(derivation.model.path)
-        all_of_it = f"dyno tune {model}"
-        # A library does not say what goes in and out: it is made again where the model is.
-        is_model = best.assessed.artifact.format != "compiled-trees"
-        one = f"dyno tune {path} --data DATA --slo ...   or try all that tune knows: " if is_model else ""
-        lines += entry("next", one + all_of_it + ("" if is_model else " --trust --data DATA --slo ..."))
+        lines += entry("next", _next(derivation.model, best.assessed.artifact))
     return joined(lines)
+
+
+def _next(model: Model, best: Artifact) -> str:
+    if best.format == "compiled-trees":
+        # A library does not say what goes in and out: it is made again where the model is.
+        return f"dyno tune {typed(model, makes_code=True)} --data DATA --slo ..."
+    return f"dyno tune {typed(best)} --data DATA --slo ...   or try all that tune knows: dyno tune {typed(model)}"
 
 
 def best_of(derivation: Derivation) -> Derived | None:

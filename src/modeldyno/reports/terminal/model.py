@@ -1,11 +1,9 @@
 """A model as text: what it is, what goes in and what comes out."""
 
-import shlex
-
 from modeldyno.records.artifact import Model
 from modeldyno.records.signature import Signature, TensorSpec
 from modeldyno.reports.terminal.layout import entry, joined, table
-from modeldyno.reports.terminal.place import model_line
+from modeldyno.reports.terminal.place import model_line, typed
 
 _CLASSES_SHOWN = 20
 
@@ -23,7 +21,7 @@ def model_text(model: Model) -> str:
         "",
         *signature_table(model.signature),
         "",
-        f"next       dyno tune {shlex.quote(model.path)} --data DATA",
+        f"next       dyno tune {typed(model)} --data DATA",
     ]
     return joined(lines)
 

@@ -1,13 +1,17 @@
 """The lines that say what was measured and where: the model and the machine."""
 
+import shlex
 from pathlib import PurePath
 
-from modeldyno.records.artifact import Model
+from modeldyno.records.artifact import Artifact, Model, ModelFormat
 from modeldyno.records.environment import Environment
 from modeldyno.reports.findings import model_shape
 from modeldyno.reports.terminal.layout import entry, spaced
 from modeldyno.reports.wording import LIBRARY_NAMES
 from modeldyno.units import format_number, format_size
+
+_CODE: frozenset[ModelFormat] = frozenset({"python", "torch-export", "torchscript", "torch-module", "torch-aoti"})
+"""Formats that are loaded for those only who vouch for them."""
 
 
 def model_line(model: Model) -> list[str]:
@@ -20,6 +24,18 @@ def model_line(model: Model) -> list[str]:
             PurePath(model.path).name, described, model_shape(model), model.precision, format_size(model.size_bytes)
         ),
     )
+
+
+def typed(model: Model | Artifact, *, makes_code: bool = False) -> str:
+    """How a model is named on the command line, with what else must be said: `net.py:make --trust`.
+
+    Args:
+        model: what is named.
+        makes_code: whether the command is to make machine code of it.
+    """
+    named = shlex.quote(f"{model.path}:{model.entry}" if model.entry else model.path)
+    is_pickle = model.format == "sklearn" and PurePath(model.path).suffix.lower() != ".skops"
+    return f"{named} --trust" if makes_code or is_pickle or model.format in _CODE else named
 
 
 def machine_lines(environment: Environment) -> list[str]:

@@ -21,7 +21,7 @@ from modeldyno.reports.findings import fastest_first
 from modeldyno.reports.profile_findings import FINDING_TITLES, profile_findings
 from modeldyno.reports.terminal.layout import entries, entry, joined, table
 from modeldyno.reports.terminal.peaks import peak_lines
-from modeldyno.reports.terminal.place import machine_lines, model_line
+from modeldyno.reports.terminal.place import machine_lines, model_line, typed
 from modeldyno.reports.terminal.speed import call_time, speed_table
 
 _SHOWN = 16
@@ -30,7 +30,6 @@ _SHOWN = 16
 
 def profile_text(profile: Profile) -> str:
     """The fastest point and the findings first, then the tables, then what was refused."""
-    target = profile.bundle or profile.model.path
     lines = [
         *_fastest_line(profile),
         *_finding_lines(profile),
@@ -48,15 +47,15 @@ def profile_text(profile: Profile) -> str:
         "",
         *entries("refused", profile.refused),
         "",
-        f"next       {_next(profile, target)}",
+        f"next       {_next(profile)}",
     ]
     return joined(lines)
 
 
-def _next(profile: Profile, target: str) -> str:
+def _next(profile: Profile) -> str:
     if profile.bundle is not None:
-        return f"dyno serve {shlex.quote(target)}"
-    return f"dyno tune {shlex.quote(target)} --data DATA"
+        return f"dyno serve {shlex.quote(profile.bundle)}"
+    return f"dyno tune {typed(profile.model)} --data DATA"
 
 
 def _fastest_line(profile: Profile) -> list[str]:
