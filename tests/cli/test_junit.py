@@ -24,5 +24,7 @@ def test_a_junit_file_that_cannot_be_written_is_named(tmp_path: Path, capsys: py
     with known_server(Behaviour()) as server:
         load = ("load", server.url, "--model", "known", "--rate", "200", "--requests", "60", "--warmup", "0s")
         assert 2 == main([*load, "--out", str(tmp_path / "x.run"), "--junit", "/proc/nowhere/load.xml"])
-    assert "/proc/nowhere/load.xml" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "/proc/nowhere/load.xml" in said.err
+    assert f"run     {tmp_path / 'x.run'}" in said.out
     assert (tmp_path / "x.run" / "run.json").is_file()

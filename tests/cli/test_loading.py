@@ -40,6 +40,9 @@ def url() -> Iterator[str]:
         (["--rate", "5", "--rows", "1:0"], "is not a number of rows nor a mix"),
         (["--rate", "5", "--arrivals", "step", "--steps", "1"], "at least 2 steps"),
         (["--rate", "5", "--awake", "--workers", "9999"], "9999 sending processes cannot stay awake"),
+        (["--rate", "5", "--protocol", "in-process"], "is a server, and in process there is none"),
+        (["--rate", "5", "--header", "X-Tenant: a\nb"], "'X-Tenant' is not a header"),
+        (["--rate", "5", "--metrics-url", "http://127.0.0.1:99999/metrics"], "is not a URL"),
     ),
 )
 def test_a_load_that_cannot_be_is_wrong_usage(

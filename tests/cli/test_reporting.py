@@ -1,10 +1,11 @@
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.reports import samples
 
 from modeldyno.cli.main import main
-from modeldyno.loadgen.recorder import finish_run
+from modeldyno.loadgen.recorder import finish_run, part_path, start_run
 from modeldyno.loadgen.watching.observation_file import write_observations
 
 ROWS = samples.requests(count=2_000, warmup=100)
@@ -28,6 +29,19 @@ def test_the_page_of_a_stored_run_shows_its_server(stored: Path, capsys: pytest.
     assert 0 == main(["report", str(stored)])
     assert "server CPU, cores" in stored.with_suffix(".html").read_text()
     assert "\nserver     CPU" in capsys.readouterr().out
+
+
+def test_a_run_that_was_killed_is_shown_with_what_it_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory, run = tmp_path / "killed.run", samples.run(ROWS)
+    start_run(directory, msgspec.structs.replace(run, summary=None, verdict=None, effective=None))
+    part_path(directory, 0).write_bytes(ROWS.tobytes())
+    assert 0 == main(["report", str(directory)])
+    text = capsys.readouterr().out
+    assert "the 2,000 requests that ended before are shown, and not judged" in " ".join(text.split())
+    assert "response time" in text
+    assert "response time" in directory.with_suffix(".html").read_text()
 
 
 @pytest.mark.parametrize("other", (("--json",), ("--out", "x.html")))

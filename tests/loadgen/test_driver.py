@@ -308,3 +308,11 @@ def test_users_of_a_closed_loop_are_served_by_a_process_that_stays_awake(offer: 
 
     assert 40 == count(result, Outcome.OK)
     assert result.effective.awake_fraction is not None
+
+
+def test_what_a_server_says_with_its_errors_is_kept_by_kind(offer: Any) -> None:
+    with known_server(Behaviour(status_every=5, statuses=(400, 503))) as server:
+        result = offer(server.url, workers=2)
+
+    assert {"http_400", "http_503"} == set(result.effective.failures_said)
+    assert all(result.effective.failures_said.values())

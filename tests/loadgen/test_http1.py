@@ -26,7 +26,8 @@ def test_headers_that_describe_the_connection_are_ours(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), (("", "1"), ("A:", "1"), ("A B", "1"), ("Ä", "1"), ("A", "1\r\nB: 2"), ("A\n", "1"), ("A", "\0"))
+    ("name", "value"),
+    (("", "1"), ("A:", "1"), ("A B", "1"), ("Ä", "1"), ("A", "1\r\nB: 2"), ("A\n", "1"), ("A", "\0"), ("A", "€")),
 )
 def test_a_header_cannot_smuggle_a_line(name: str, value: str) -> None:
     with pytest.raises(UsageError):

@@ -68,6 +68,16 @@ def test_what_happened_is_kept_since_the_start(ledger: Ledger) -> None:
     ] == taken(ledger)  # fmt: skip
 
 
+def test_what_the_server_said_of_the_first_failure_of_a_kind_is_kept_on_one_line_that_drives_no_terminal(
+    ledger: Ledger,
+) -> None:
+    for place, words in enumerate((b"no\n  such \x1b[31mmodel \xff", b"something else")):
+        ledger.resolve(place, connection(sent_ns=1_060), Answer(Outcome.HTTP_ERROR, 400, words=words), 1_080)
+    ledger.resolve(2, connection(sent_ns=1_060), Answer(Outcome.OK, 404, words=b"as expected"), 1_080)
+
+    assert {"http_400": "no such \ufffd[31mmodel \ufffd"} == ledger.said
+
+
 def test_what_did_not_happen_stays_minus_one(ledger: Ledger) -> None:
     ledger.resolve(0, connection(which=1, sent_ns=1_020), Answer(Outcome.TIMEOUT), -1)
 

@@ -75,6 +75,7 @@ def test_a_server_that_answers_in_one_piece_when_a_stream_was_asked_breaks_the_p
 def test_an_error_by_status_is_one_whatever_its_body() -> None:
     answer = _streamed(b'{"error": {"message": "no", "code": 500}}', status=429)
     assert (Outcome.HTTP_ERROR, 429, ()) == (answer.outcome, answer.status, answer.token_moments)
+    assert b'{"error": {"message": "no", "code": 500}}' == answer.words
 
 
 def test_nothing_of_a_request_is_left_for_the_next_on_its_connection() -> None:

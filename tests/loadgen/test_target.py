@@ -40,6 +40,14 @@ def test_what_is_no_url_of_a_server_is_wrong_usage(url: str) -> None:
         parse_target(url)
 
 
+@pytest.mark.parametrize("url", ("http://user:secret@a", "http://user:secret@a:99999", "ftp://user:secret@a"))
+def test_a_password_in_a_url_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_target(url)
+    assert "secret" not in f"{caught.value.what}{caught.value.why}{caught.value.hint}"
+    assert "***@a" in caught.value.what
+
+
 def test_only_https_and_grpcs_are_encrypted() -> None:
     assert [False, True, False, True] == [
         parse_target(f"{scheme}://a").is_encrypted for scheme in ("http", "https", "grpc", "grpcs")

@@ -30,6 +30,18 @@ def test_a_single_column_needs_no_name_that_we_know(tmp_path: Path) -> None:
     assert arrivals.rows is None
 
 
+def test_dates_are_moments_too_whatever_their_zone(tmp_path: Path) -> None:
+    dates = "2026-01-31 10:00:00.25\n2026-01-31 10:00:00.250000100\n2026-01-31 10:00:01.25\n"
+    arrivals, _ = read_trace(written(tmp_path, f"TIMESTAMP\n{dates}"))
+    assert [0, 100, 1_000_000_000] == arrivals.moments_ns.tolist()
+
+    path = tmp_path / "zoned.parquet"
+    moments = pa.array([0, 1500], pa.timestamp("ms", "Europe/Berlin"))
+    pq.write_table(pa.table({"time": moments, "size": [1, 2]}), path)
+    arrivals, _ = read_trace(path)
+    assert [0, 1_500_000_000] == arrivals.moments_ns.tolist()
+
+
 def test_a_file_that_is_no_text_is_no_trace(tmp_path: Path) -> None:
     path = tmp_path / "trace.csv"
     path.write_bytes(b"\x1f\xa4\x00,\xff\n\x80,1\n")
@@ -65,6 +77,8 @@ def test_parquet_says_the_same(tmp_path: Path) -> None:
         ("timestamp\n2\n1\n", "not in order"),
         ("timestamp\nnoon\n", "does not hold numbers"),
         ("timestamp,rows\n1,1\n,1\n", "no number in row 2"),
+        ("timestamp,rows\n2026-01-31 10:00:00,1\n,1\n", "no number in row 2"),
+        ("timestamp\n1763769600031\n1763769600094\n", "says 1,763,769,600,094 s"),
         ("timestamp,rows\n1,0\n", "says 0 rows in row 1"),
         ("timestamp,rows\n1,1.5\n", "says 1.5 rows in row 1"),
         ("a,b\n1,2\n", "no column of moments"),

@@ -2,7 +2,7 @@ import pytest
 from msgspec.structs import replace
 
 from modeldyno.errors import UsageError
-from modeldyno.policies.sending import check_awake, sending_processes
+from modeldyno.policies.sending import check_awake, check_size, sending_processes
 from modeldyno.records.workload import Workload
 
 AWAKE = Workload(url="", model="", rate_per_s=1.0, requests=1, warmup_requests=0, seed=1, workers=2, awake=True)
@@ -32,3 +32,12 @@ def test_processes_that_sleep_may_be_more_than_the_cores() -> None:
 def test_a_model_in_the_sending_process_cannot_share_it_with_a_sender_that_stays_awake() -> None:
     with pytest.raises(UsageError, match="in process cannot stay awake"):
         check_awake(replace(AWAKE, protocol="in-process", workers=1), cores=8)
+
+
+def test_a_plan_whose_rows_do_not_fit_into_the_memory_is_refused_before_it_is_made() -> None:
+    large = replace(AWAKE, requests=10**9, warmup_requests=10**6)
+    check_size(large, memory_bytes=2**40)
+    with pytest.raises(UsageError, match="1,001,000,000 requests does not fit") as caught:
+        check_size(large, memory_bytes=2**34)
+    assert "17.2 GB" in caught.value.why
+    assert "--rate" in caught.value.hint

@@ -7,7 +7,14 @@ from tests.reports import samples
 from modeldyno.records.model_statistics import Executions, ModelActivity
 from modeldyno.records.observation import GpuUse
 from modeldyno.records.run import ResponseSplit
-from modeldyno.reports.server import activity_facts, format_energy, gpu_facts, server_facts, split_source_text
+from modeldyno.reports.server import (
+    activity_facts,
+    floor_text,
+    format_energy,
+    gpu_facts,
+    server_facts,
+    split_source_text,
+)
 
 SILENT = ResponseSplit(
     response_ns=100.0,
@@ -82,3 +89,8 @@ def test_the_source_of_the_split_is_told() -> None:
     assert "its own statistics" in split_source_text(replace(SILENT, source="triton statistics"))
     assert "Server-Timing" in split_source_text(replace(SILENT, source="server-timing"))
     assert "" == split_source_text(replace(SILENT, inference_ns=5.0)), "a run from before the source was kept"
+
+
+def test_a_floor_at_which_no_rate_was_sent_on_time_says_so() -> None:
+    assert "sends on time up to 11,000/s" in floor_text(samples.floor())
+    assert floor_text(replace(samples.floor(), highest_rate_per_s=0.0)).endswith("; no rate was sent on time")

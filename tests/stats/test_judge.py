@@ -201,6 +201,28 @@ def test_a_server_that_answers_nothing_is_a_result_with_a_note(make_run: Make, j
     assert any("no request was answered" in note for note in verdict.notes)
 
 
+def test_a_server_that_goes_away_is_the_reason_and_no_advice_to_run_longer(make_run: Make, judge: Judge) -> None:
+    rows = make_run()
+    rows["outcome"][1000:] = Outcome.REFUSED
+    rows["done_ns"][1000:] = rows["planned_ns"][1000:]
+    reason = only_reason(judge(rows))
+    assert "the server answered nothing from" in reason
+    assert "run longer" not in reason
+
+
+def test_what_the_server_said_with_its_errors_is_noted(make_run: Make, judge: Judge) -> None:
+    rows = make_run()
+    rows["outcome"][::10], rows["status"][::10] = Outcome.HTTP_ERROR, 400
+    notes = judge(rows, failures_said={"http_400": "no such model", "http_503": "in the warm-up alone"}).notes
+    assert ["the server said with http_400: no such model"] == [note for note in notes if "said with" in note]
+
+
+def test_late_sends_are_not_held_against_answers_that_there_are_not(make_run: Make, judge: Judge) -> None:
+    rows = make_run(late_ns=5e6)
+    rows["outcome"] = Outcome.HTTP_ERROR
+    assert "late, and nothing was answered" in " ".join(judge(rows).reasons)
+
+
 def test_a_rate_of_which_nothing_was_sent_is_not_blamed_on_the_server(make_run: Make, judge: Judge) -> None:
     rows = make_run()
     rows["outcome"] = Outcome.NOT_SENT

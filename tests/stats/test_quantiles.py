@@ -84,6 +84,15 @@ def test_a_summary_has_whole_nanoseconds_and_no_mean_among_failures() -> None:
     assert failed.p50_ns is not None
 
 
+def test_no_mean_of_durations_may_be_below_zero() -> None:
+    rare = np.zeros(60)
+    rare[::30] = 3e9
+    mean = summarise_latency(rare).mean_ns
+    assert mean is not None
+    assert 0 == mean.low
+    assert 1e8 == mean.value
+
+
 def test_nothing_measured_is_a_summary_of_nothing() -> None:
     summary = summarise_latency(np.array([], np.int64))
     assert {getattr(summary, name) for name in summary.__struct_fields__} == {None}

@@ -89,7 +89,7 @@ def load(  # noqa: PLR0913 - keyword-only, each an option of the verb
     prepared = questions.make(sizes_of(workload), shape.seed)
     workload = msgspec.structs.replace(workload, kind_mix=prepared.kinds, prompting=prepared.prompting)
     wiring = questions.wired(prepared)
-    beside = Beside(metrics_url=metrics_address(workload, metrics_url))
+    beside = Beside(metrics_url=metrics_address(workload, metrics_url, ask.access))
     if estimate_split:
         low_load = measure_low_load(workload, prepared.requests, wiring=wiring, progress=progress, clock=clock)
         beside = replace(beside, low_load=low_load)

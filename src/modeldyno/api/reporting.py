@@ -3,6 +3,7 @@
 from os import PathLike
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from modeldyno.api.load.scenarios import judged_scenario
@@ -24,6 +25,7 @@ from modeldyno.reports.terminal.capacity import capacity_text
 from modeldyno.reports.terminal.comparison import comparison_text
 from modeldyno.reports.terminal.run import run_text
 from modeldyno.reports.terminal.search import search_text
+from modeldyno.stats.summary import due_rows, summarise
 
 SEARCH, RUN, CAPACITY, COMPARISON = "search.json", "run.json", "capacity.json", "comparison.json"
 
@@ -95,8 +97,16 @@ def stored_record(directory: Path) -> Run | Search | Capacity | Comparison:
 
 
 def _judged_run(directory: Path) -> tuple[Run, np.ndarray]:
-    """A run and its raw requests; its scenario, if it has one, is judged anew from them."""
+    """A run and the raw requests that were due in it; its scenario, if it has one, is judged anew from them.
+
+    A run that was killed left its requests and no summary of them, which is then made here.
+    """
     run, requests = read_run(directory)
+    if run.state == "interrupted":
+        requests = due_rows(requests)
+    if run.summary is None and requests["measured"].any():
+        summary = summarise(requests, run.requested, run.objectives, tokens=read_tokens(directory))
+        run = msgspec.structs.replace(run, summary=summary)
     return judged_scenario(run, requests), requests
 
 

@@ -88,7 +88,7 @@ class Terminal:
             lines += [f"  next  {problem.hint.splitlines()[0]}"] + [
                 f"        {one}" for one in problem.hint.splitlines()[1:]
             ]
-        self._err.write("\n".join(lines) + "\n")
+        self._err.write("\n".join(_shown(line) for line in lines) + "\n")
         self._err.flush()
 
     def start(self, text: str, total: float | None = None) -> None:
@@ -115,3 +115,8 @@ class Terminal:
         if self._stage is not None:
             self._stage.close()
             self._stage = None
+
+
+def _shown(line: str) -> str:
+    """Without what would drive the terminal: the reason may quote a file that is no text."""
+    return "".join(sign if sign.isprintable() or sign == "\t" else "\ufffd" for sign in line)

@@ -16,7 +16,8 @@ def typed(parse: Callable[[str], T]) -> Callable[[str], T]:
         try:
             return parse(text)
         except UsageError as problem:
-            message = f"{problem.what} ({problem.hint})" if problem.hint else problem.what
+            because = f": {problem.why}" if problem.why else ""
+            message = f"{problem.what}{because} ({problem.hint})" if problem.hint else f"{problem.what}{because}"
             raise argparse.ArgumentTypeError(message) from problem
 
     return convert

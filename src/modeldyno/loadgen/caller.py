@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from modeldyno.errors import TargetError
 from modeldyno.loadgen.access import Access, tls_context
 from modeldyno.loadgen.target import find_address, parse_target
+from modeldyno.loadgen.transports.http1 import check_header
 
 TIMEOUT_S = 5.0
 _JSON = (("Content-Type", "application/json"), ("Accept", "application/json"))
@@ -37,7 +38,7 @@ class Caller:
         timeout_s: for each call.
 
     Raises:
-        UsageError: not such a URL.
+        UsageError: not such a URL, or a header that is none.
     """
 
     def __init__(self, url: str, access: Access | None = None, *, timeout_s: float = TIMEOUT_S) -> None:
@@ -45,6 +46,8 @@ class Caller:
         self._target = parse_target(url)
         self._access = access or Access()
         self._timeout_s = timeout_s
+        for name, value in self._access.headers:
+            check_header(name, value)
 
     def call(
         self, verb: str, path: str, body: bytes | None = None, headers: tuple[tuple[str, str], ...] = _JSON
@@ -71,7 +74,7 @@ class Caller:
             raise TargetError(
                 f"cannot reach {self.url}",
                 why=getattr(problem, "strerror", None) or str(problem) or type(problem).__name__,
-                hint="does it speak HTTP/1.1 there? see --protocol",
+                hint=f"does it speak HTTP/1.1 there? see --protocol{'' if target.is_encrypted else ', or write https://'}",
             ) from problem
         finally:
             connection.close()

@@ -9,7 +9,7 @@ from modeldyno.loadgen.buckets import COUNT, count_in_buckets
 from modeldyno.loadgen.messages import Assignment
 from modeldyno.loadgen.tally_board import Tally
 from modeldyno.loadgen.transports.connection import Answer, Connection
-from modeldyno.records.requests import REQUEST_DTYPE, TOKEN_DTYPE, Outcome, empty_requests
+from modeldyno.records.requests import REQUEST_DTYPE, TOKEN_DTYPE, Outcome, empty_requests, failure_name
 
 _CODES = {"int64": "q", "int32": "i", "int16": "h", "int8": "b", "bool": "?"}
 # Packing a row takes half a microsecond; assigning to one of a structured array takes ten.
@@ -50,6 +50,8 @@ class Ledger:
         self.sent = 0
         self.unresolved = len(self._planned)
         """Requests without an outcome yet."""
+        self.said: dict[str, str] = {}
+        """By kind of failure, what the server said of the first of it."""
         self._ended = bytearray()
         self._tokens: list[np.ndarray] = []
         self._failures = np.zeros(len(Outcome), np.int64)
@@ -87,8 +89,16 @@ class Ledger:
         )
         self._ended += _NOTHING_REPORTED if answer[3:8] == _NOTHING_IN_ANSWER else self._reported(answer)
         self.unresolved -= 1
+        if answer.words:
+            self._hear(answer)
         if answer.token_moments:
             self._add_tokens(index * self._workers + self._worker, answer)
+
+    def _hear(self, answer: Answer) -> None:
+        kind = failure_name(answer.outcome, answer.status)
+        if answer.outcome is not Outcome.OK and kind not in self.said:
+            text = " ".join(answer.words.decode("utf-8", "replace").split())
+            self.said[kind] = "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
 
     def _reported(self, answer: Answer) -> bytes:
         start_ns = self.start_ns

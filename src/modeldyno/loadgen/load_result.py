@@ -70,6 +70,7 @@ def effective_of(finished: Sequence[Finished]) -> EffectiveWorkload:
         server_peak_memory_bytes=None,
         reconnects=sum(part.reconnects for part in finished),
         awake_fraction=_least_awake(finished),
+        failures_said={kind: words for part in reversed(finished) for kind, words in part.failures_said.items()},
     )
 
 

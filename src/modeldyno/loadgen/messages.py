@@ -111,6 +111,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Of the time that it sent, not spent asleep; None when it was not asked to stay awake."""
     answers: AnswerTally | None = None
     """None when nothing was expected of them."""
+    failures_said: dict[str, str] = msgspec.field(default_factory=dict)
+    """See `EffectiveWorkload`."""
 
 
 ToWorker: TypeAlias = Assignment | Start | Stop

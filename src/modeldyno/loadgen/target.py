@@ -1,5 +1,6 @@
 """Where the load goes: a URL, and the address behind it that takes connections."""
 
+import re
 import socket
 import ssl
 from typing import NamedTuple
@@ -51,26 +52,33 @@ def parse_target(url: str) -> Target:
     Raises:
         UsageError: another scheme, no host, a port that is none, a user name, a query.
     """
+    shown = repr(re.sub(r"//[^/]*@", "//***@", url))
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as problem:
-        raise UsageError(f"{url!r} is not a URL", why=str(problem), hint="for example http://127.0.0.1:8000") from None
+        raise UsageError(f"{shown} is not a URL", why=str(problem), hint="for example http://127.0.0.1:8000") from None
     if parts.scheme not in _PORTS or not host or port == 0:
         raise UsageError(
-            f"{url!r} is not a URL of a server", hint="for example http://127.0.0.1:8000, or grpc://127.0.0.1:8001"
+            f"{shown} is not a URL of a server", hint="for example http://127.0.0.1:8000, or grpc://127.0.0.1:8001"
         )
     unfit = next((sign for sign in host + parts.path if not sign.isprintable() or sign.isspace()), "")
     if unfit or not parts.path.isascii():
         raise UsageError(
-            f"{url!r} cannot be sent as it is",
+            f"{shown} cannot be sent as it is",
             why="it holds a blank, or a letter beyond ASCII in its path",
             hint="write it as %20",
         )
-    if parts.username is not None or parts.query or parts.fragment:
+    if parts.username is not None:
         raise UsageError(
-            f"{url!r} has more than a host, a port and a path",
-            hint="give a user's credentials as a header: --header 'Authorization: Basic ...'",
+            f"{shown} holds a user's credentials",
+            why="a URL is kept in the record of a run and shown in its report",
+            hint="give them as a header: --header 'Authorization: Basic ...'",
+        )
+    if parts.query or parts.fragment:
+        raise UsageError(
+            f"{shown} has more than a host, a port and a path",
+            hint="leave out what follows ? or #; a query goes into a request file: --protocol http --request",
         )
     return Target(url, parts.scheme, host, port or _PORTS[parts.scheme], parts.path.rstrip("/"))
 

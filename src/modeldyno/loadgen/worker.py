@@ -161,6 +161,7 @@ class Worker:
                 notes=(*self._sender.pool.notes, *(part.problem for part in (rows, tokens) if part.problem)),
                 awake_fraction=awake_fraction,
                 answers=self._answers(),
+                failures_said=self._ledger.said,
             )
         )
 

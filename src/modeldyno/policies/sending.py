@@ -1,13 +1,17 @@
-"""How many processes send a load."""
+"""How many processes send a load, and which load they cannot send."""
 
 import math
 
 from modeldyno.errors import UsageError
+from modeldyno.records.requests import REQUEST_DTYPE
 from modeldyno.records.workload import Workload
+from modeldyno.units import format_size
 
 _WITHOUT_FLOOR_PER_S = 10_000.0
 """What one process keeps up with on a machine that `dyno doctor` has not measured: half of what it does on two cores
 of 2026."""
+_COPIES = 2
+"""Of all rows at the end of a run: as the sending processes wrote them, and in planned order."""
 _SHARE = 0.5
 """Of its highest rate that a process is given: beyond, sends begin to be late in bursts."""
 
@@ -22,6 +26,28 @@ def sending_processes(rate_per_s: float, *, highest_per_s: float | None, cores: 
     """
     easily_per_s = _SHARE * (highest_per_s or _WITHOUT_FLOOR_PER_S)
     return min(max(1, math.ceil(rate_per_s / easily_per_s)), max(1, cores - 1))
+
+
+def check_size(workload: Workload, memory_bytes: int) -> None:
+    """Refuse a plan whose rows could not be put together at its end, when all of it has been measured.
+
+    Args:
+        workload: what is asked.
+        memory_bytes: of this machine, or what this process may have of it.
+
+    Raises:
+        UsageError: two copies of the rows, which a run needs at the very least, are larger than that.
+    """
+    planned = workload.warmup_requests + workload.requests
+    row_bytes = _COPIES * REQUEST_DTYPE.itemsize
+    if planned * row_bytes <= memory_bytes:
+        return
+    raise UsageError(
+        f"a load of {planned:,} requests does not fit into the memory here",
+        why=f"their rows take {row_bytes} bytes each when they are summarised, {format_size(planned * row_bytes)} in "
+        f"all, and there are {format_size(memory_bytes)}",
+        hint="lower --rate, or shorten the load (--duration, --requests)",
+    )
 
 
 def check_awake(workload: Workload, cores: int) -> None:

@@ -8,6 +8,8 @@ from enum import IntEnum
 
 import numpy as np
 
+from modeldyno.records.grpc_status import status_name
+
 REQUEST_DTYPE = np.dtype(
     [
         ("number", "<i8"),  # place in the plan; in a closed loop, order of begin within its worker's share
@@ -65,6 +67,15 @@ class Outcome(IntEnum):
     """A gRPC code other than OK; see the `status` column."""
     STREAM_CUT = 11
     """A streamed answer ended without its end mark."""
+
+
+def failure_name(outcome: Outcome, status: int) -> str:
+    """`timeout`, `http_503`, `grpc_unavailable`: the kind of a failure, as it is counted."""
+    if outcome == Outcome.HTTP_ERROR:
+        return f"http_{status}"
+    if outcome == Outcome.GRPC_ERROR:
+        return f"grpc_{status_name(status).lower()}"
+    return outcome.name.lower()
 
 
 def empty_requests(count: int) -> np.ndarray:

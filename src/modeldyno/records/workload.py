@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+import msgspec
+
 from modeldyno.records.base import Record
 from modeldyno.records.prompting import Prompting
 from modeldyno.records.shares import parse_shares
@@ -159,6 +161,8 @@ class EffectiveWorkload(Record, frozen=True, kw_only=True):
     """Different requests that were sent, warm-up included; None in runs from before they were counted."""
     repeated_fraction: float | None = None
     """Share of the requests sent in the measured phase that ask what was asked before, warm-up included."""
+    failures_said: dict[str, str] = msgspec.field(default_factory=dict)
+    """How the server's words on the first failure of a kind begin, by kind: `http_400`, `grpc_unavailable`."""
 
 
 def parse_row_mix(text: str) -> tuple[RowShare, ...]:

@@ -56,11 +56,12 @@ def search_headline(search: Search) -> Headline:
 def run_headline(run: Run) -> Headline:
     """The verdict of a load run."""
     if run.verdict is None or run.summary is None:
-        return Headline(
-            answer="cannot_tell",
-            title="Not finished",
-            detail=f"The record is marked {run.state}; nothing was summarised or judged.",
+        kept = (
+            "nothing was summarised or judged"
+            if run.summary is None
+            else f"the {plural(run.summary.requests, 'request')} that ended before are shown, and not judged"
         )
+        return Headline(answer="cannot_tell", title="Not finished", detail=f"The record is marked {run.state}; {kept}.")
     wrong = wrong_answers(run.verdict)
     if wrong is not None:
         others = [one for one in run.verdict.objectives if one.verdict == "fail" and one is not wrong]

@@ -171,7 +171,11 @@ def floor_text(floor: Floor) -> str:
     """What the instrument itself costs here: `p50 95.0 µs, p99 610 µs at 500/s; on time up to 10,000/s`."""
     levels = (("p50", floor.response_time.p50_ns), ("p99", floor.response_time.p99_ns))
     costs = ", ".join(f"{name} {format_duration(level.value)}" for name, level in levels if level is not None)
-    highest = f"sends on time up to {format_rate(floor.highest_rate_per_s)}"
+    highest = (
+        f"sends on time up to {format_rate(floor.highest_rate_per_s)}"
+        if floor.highest_rate_per_s
+        else "no rate was sent on time"
+    )
     return f"{costs} at {format_rate(floor.rate_per_s)} against a server that does nothing; {highest}"
 
 

@@ -16,6 +16,7 @@ from modeldyno.records.workload import EffectiveWorkload, Workload
 from modeldyno.stats.answers import judge_answers
 from modeldyno.stats.objectives import judge_objective
 from modeldyno.stats.repeats import note_repeats
+from modeldyno.stats.silence import find_silence
 from modeldyno.stats.steadiness import (
     TooShortError,
     find_breach_of_littles_law,
@@ -39,6 +40,7 @@ from modeldyno.stats.validity import (
 )
 
 _LAW = "Little's law"
+_TREND, _SHIFT = "a trend", "a level shift"
 _BACKLOG = "a growing backlog"
 _CHANGING = ("ramp", "step", "spike", "replay")
 _LONGER = "run longer, or warm up longer (--warmup)"
@@ -80,7 +82,7 @@ def judge_run(  # noqa: PLR0913 - all but five are keyword-only
     rows = measured_rows(requests)
     reasons = []
     if interrupted:
-        reasons.append("the run was interrupted; let it run to its end")
+        reasons.append(_interruption(rows, workload))
     held_up = [check_client_cpu(effective)]
     if not workload.is_closed:
         held_up += [check_rate(rows), check_lateness(rows, effective)]
@@ -116,6 +118,12 @@ def judge_run(  # noqa: PLR0913 - all but five are keyword-only
     )
 
 
+def _interruption(rows: np.ndarray, workload: Workload) -> str:
+    ended = int((~np.isin(rows["outcome"], (Outcome.INTERRUPTED, Outcome.NOT_SENT))).sum())
+    planned = f" of {workload.requests:,}" if workload.requests else ""
+    return f"the run was interrupted after {ended:,}{planned} requests; let it run to its end"
+
+
 def _check_steadiness(rows: np.ndarray, workload: Workload) -> tuple[list[str], list[str]]:
     """Reasons why the run was not steady, and notes on what could not be checked."""
     response_ns = response_times(rows)
@@ -123,8 +131,8 @@ def _check_steadiness(rows: np.ndarray, workload: Workload) -> tuple[list[str], 
     answered = rows["outcome"] == Outcome.OK
     changes = workload.arrivals in _CHANGING
     checks: tuple[tuple[str, Callable[[], str | None], str], ...] = (
-        ("a trend", lambda: find_trend(response_ns), _LONGER),
-        ("a level shift", lambda: find_level_shift(response_ns), _LONGER),
+        (_TREND, lambda: find_trend(response_ns), _LONGER),
+        (_SHIFT, lambda: find_level_shift(response_ns), _LONGER),
         (
             _BACKLOG,
             lambda: find_growing_backlog(rows["planned_ns"][ended], _ended_ns(rows, workload)[ended]),
@@ -136,7 +144,8 @@ def _check_steadiness(rows: np.ndarray, workload: Workload) -> tuple[list[str], 
             "the server was not in balance; lower the rate or run longer",
         ),
     )
-    reasons, notes = [], []
+    silence = find_silence(rows)
+    reasons, notes = [silence] if silence else [], []
     if changes:
         notes.append(
             f"the rate of a {workload.arrivals} changes by plan: response times that change with it are its result, so "
@@ -146,6 +155,8 @@ def _check_steadiness(rows: np.ndarray, workload: Workload) -> tuple[list[str], 
         notes.append("a growing backlog is not looked for: a closed loop cannot have one")
     for name, check, remedy in checks:
         if (changes and name != _LAW) or (workload.is_closed and name == _BACKLOG):
+            continue
+        if silence and name in (_TREND, _SHIFT):  # they would say the same in other words
             continue
         try:
             finding = check()

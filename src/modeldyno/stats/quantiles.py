@@ -102,7 +102,7 @@ def summarise_latency(values_ns: NDArray[np.float64] | NDArray[np.int64]) -> Lat
     p50, p90, p95, p99, p999 = (_whole(_without_infinity(found)) for found in quantile_bounds(series, _REPORTED))
     largest = float(series.max()) if len(series) else math.inf
     return LatencySummary(
-        mean_ns=_whole(mean_estimate(series)),
+        mean_ns=_whole(_as_duration(mean_estimate(series), series)),
         p50_ns=p50,
         p90_ns=p90,
         p95_ns=p95,
@@ -159,6 +159,13 @@ def _without_infinity(found: Estimate | None) -> Estimate | None:
     if found is None or found.high is None or not math.isfinite(found.high):
         return None
     return found
+
+
+def _as_duration(found: Estimate | None, series: NDArray[np.float64]) -> Estimate | None:
+    """An interval of few values may reach below zero, where no mean of durations is."""
+    if found is None or found.low is None:
+        return found
+    return Estimate(value=found.value, low=max(found.low, min(0.0, float(series.min()))), high=found.high)
 
 
 def _whole(found: Estimate | None) -> Estimate | None:

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from modeldyno.records.grpc_status import status_name
 from modeldyno.records.model_statistics import ModelActivity
 from modeldyno.records.objective import LATENCY_METRICS, Objective
-from modeldyno.records.requests import Outcome
+from modeldyno.records.requests import Outcome, failure_name
 from modeldyno.records.run import KindSummary, Summary
 from modeldyno.records.workload import Workload
 from modeldyno.stats.quantiles import rank_autocorrelation_time, summarise_latency
@@ -94,6 +93,11 @@ def measured_rows(requests: np.ndarray) -> np.ndarray:
     return np.asarray(rows[np.argsort(planned, kind="stable")])
 
 
+def due_rows(requests: np.ndarray) -> np.ndarray:
+    """Of a run that the user stopped, what was due by then: the rest of its plan is neither a failure nor an answer."""
+    return _those(requests, requests["outcome"] != Outcome.NOT_SENT)
+
+
 def response_times(rows: np.ndarray) -> Floats:
     """Done minus planned in ns; +inf for every failure and what was never sent; what the user cut off is left out."""
     outcome = rows["outcome"]
@@ -108,15 +112,12 @@ def count_failures(rows: np.ndarray) -> dict[str, int]:
         if outcome in (Outcome.OK, Outcome.INTERRUPTED):
             continue
         of_kind = rows[rows["outcome"] == outcome]
-        if outcome == Outcome.HTTP_ERROR:
+        if outcome in (Outcome.HTTP_ERROR, Outcome.GRPC_ERROR):
             statuses, numbers = np.unique(of_kind["status"], return_counts=True)
-            counts |= {f"http_{status}": int(number) for status, number in zip(statuses, numbers, strict=True)}
-        elif outcome == Outcome.GRPC_ERROR:
-            codes, numbers = np.unique(of_kind["status"], return_counts=True)
-            names = [f"grpc_{status_name(int(code)).lower()}" for code in codes]
+            names = [failure_name(outcome, int(status)) for status in statuses]
             counts |= dict(zip(names, numbers.tolist(), strict=True))
         elif len(of_kind):
-            counts[outcome.name.lower()] = len(of_kind)
+            counts[failure_name(outcome, 0)] = len(of_kind)
     return counts
 
 

@@ -26,6 +26,7 @@ _MATERIAL_SHARE = 0.1
 _FLOOR_FACTOR = 2
 _NOTED_STOLEN = 0.005
 _WHOLLY = 0.995
+_MOST_KINDS_TOLD = 3
 _NOTED_LATE_NS = 250_000
 
 
@@ -101,8 +102,8 @@ def check_lateness(rows: np.ndarray, effective: EffectiveWorkload) -> str | None
     service = float(np.median(service_ns)) if len(service_ns) else 0.0
     if median > max(_MEDIAN_LATENESS_NS, _MATERIAL_SHARE * service):
         return (
-            f"half of the sends were more than {format_duration(median)} late, against a median service time of "
-            f"{format_duration(service)}: the client is starved; {_remedy(effective)}"
+            f"half of the sends were more than {format_duration(median)} late, {_against(service_ns)}: the client is "
+            f"starved; {_remedy(effective)}"
         )
     share = float((late_ns > _LATE_NS).mean())
     if share <= _MOST_LATE_SHARE or not len(service_ns):
@@ -115,6 +116,12 @@ def check_lateness(rows: np.ndarray, effective: EffectiveWorkload) -> str | None
         f"{format_fraction(share)} of the sends were over 1 ms late, which moved p99 from {format_duration(served)} to "
         f"{format_duration(response)}: the client was held up; {_remedy(effective)}"
     )
+
+
+def _against(service_ns: np.ndarray) -> str:
+    if not len(service_ns):
+        return "and nothing was answered"
+    return f"against a median service time of {format_duration(float(np.median(service_ns)))}"
 
 
 def _remedy(effective: EffectiveWorkload) -> str:
@@ -172,6 +179,7 @@ def note_conditions(summary: Summary, effective: EffectiveWorkload, workload: Wo
     notes = []
     if summary.answered == 0:
         notes.append("no request was answered: service times, the split and Little's law could not be checked")
+    notes += _words_of_failures(summary, effective)
     if math.isnan(effective.client_cpu_fraction):
         notes.append("the client's CPU time could not be checked: it was not reported")
     elif effective.client_cpu_fraction > 0.7:
@@ -200,6 +208,13 @@ def note_conditions(summary: Summary, effective: EffectiveWorkload, workload: Wo
             f"{format_rate(workload.rate_per_s)}: a Poisson schedule of this length is off by chance"
         )
     return notes
+
+
+def _words_of_failures(summary: Summary, effective: EffectiveWorkload) -> list[str]:
+    """What the server said of its errors, of the most frequent kinds."""
+    kinds = sorted(summary.failures, key=lambda kind: -summary.failures[kind])
+    told = [(kind, words) for kind in kinds if (words := effective.failures_said.get(kind))]
+    return [f"the server said with {kind}: {words}" for kind, words in told[:_MOST_KINDS_TOLD]]
 
 
 def _note_awake(fraction: float, workers: int) -> str:

@@ -5,10 +5,11 @@ import pytest
 from tests.reports import samples
 
 from modeldyno.api.load import measuring
-from modeldyno.api.load.observing import floor_here, metrics_address, server_processes
+from modeldyno.api.load.observing import floor_here, metrics_access, metrics_address, server_processes
 from modeldyno.api.load.workloads import Shape, workload_of
 from modeldyno.clock import SystemClock
 from modeldyno.errors import TargetError, UsageError
+from modeldyno.loadgen.access import Access
 from modeldyno.loadgen.watching.observation_file import read_observations
 from modeldyno.loadgen.wiring import PreparedRequest
 from modeldyno.machine.floors import floors_path, keep_floor
@@ -67,6 +68,24 @@ def test_metrics_that_the_user_names_must_be_there() -> None:
     with pytest.raises(TargetError):
         metrics_address(to("http://127.0.0.1:1"), "http://127.0.0.1:1/metrics")
     assert metrics_address(to("http://127.0.0.1:1"), None) is None
+
+
+@pytest.mark.parametrize(
+    ("target", "page", "shown"),
+    (
+        ("https://server:8000", "https://server:9090/metrics", ["Authorization"]),
+        ("http://server:8000", "http://server:9090/metrics", ["Authorization"]),
+        ("https://server:8000", "http://server:9090/metrics", []),
+        ("http://server:8000", "http://prometheus:9090/metrics", []),
+    ),
+)
+def test_keys_are_shown_to_the_loaded_host_alone_and_never_in_the_clear_where_the_load_is_encrypted(
+    target: str, page: str, shown: list[str]
+) -> None:
+    access = Access(headers=(("Authorization", "Bearer secret"),), authorities="ca.pem")
+    seen = metrics_access(to(target), page, access)
+    assert shown == [name for name, _ in seen.headers]
+    assert "ca.pem" == seen.authorities
 
 
 def test_a_later_run_is_judged_against_the_kept_floor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

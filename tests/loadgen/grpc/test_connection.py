@@ -174,7 +174,8 @@ def test_an_answer_larger_than_our_window_arrives_whole(served: Any) -> None:
 
 @pytest.mark.parametrize("code", (1, 2, 3, 4, 5, 7, 8, 12, 13, 14, 16))
 def test_a_code_other_than_ok_is_an_error_with_that_code(served: Any, code: int) -> None:
-    assert Answer(Outcome.GRPC_ERROR, code, keep_alive=True) == answer_of(served.port, call(f"code-{code}"))
+    expected = Answer(Outcome.GRPC_ERROR, code, keep_alive=True, words="as was asked: déjà vu".encode())
+    assert expected == answer_of(served.port, call(f"code-{code}"))
 
 
 def test_a_connection_goes_on_after_an_error(served: Any) -> None:
@@ -323,7 +324,8 @@ def test_what_ends_a_call_without_an_answer_is_told(after: bytes, expected: str)
             word, answer = await client.owner.wait_told()
             assert expected == word
             if answer is not None:
-                assert Answer(Outcome.GRPC_ERROR, 8, keep_alive=GOAWAY not in after) == answer
+                said = b"the server reset the stream: ENHANCE_YOUR_CALM"
+                assert Answer(Outcome.GRPC_ERROR, 8, keep_alive=GOAWAY not in after, words=said) == answer
             assert 0 == client.connection.received_bytes or answer is not None
 
     uvloop.run(run())

@@ -14,6 +14,7 @@ from modeldyno.api.load.observing import (
     Sight,
     counting_of,
     floor_here,
+    metrics_access,
     server_processes,
     watch_server,
 )
@@ -25,7 +26,7 @@ from modeldyno.loadgen.load_result import LoadResult
 from modeldyno.loadgen.recorder import finish_run, start_run
 from modeldyno.loadgen.wiring import PreparedRequest, Wiring
 from modeldyno.machine.environment import capture_environment
-from modeldyno.policies.sending import check_awake, sending_processes
+from modeldyno.policies.sending import check_awake, check_size, sending_processes
 from modeldyno.protocols import Progress
 from modeldyno.records.objective import Objective
 from modeldyno.records.run import Run
@@ -33,7 +34,7 @@ from modeldyno.records.scenario import Scenario
 from modeldyno.records.workload import EffectiveWorkload, Workload
 from modeldyno.stats.judge import judge_run
 from modeldyno.stats.queueing import estimate_queueing
-from modeldyno.stats.summary import summarise
+from modeldyno.stats.summary import due_rows, summarise
 from modeldyno.traffic.replay import Arrivals
 
 
@@ -59,8 +60,14 @@ def measure(  # noqa: PLR0913 - all but three are keyword-only
     server = server_processes(workload, server_pids)
     run = _begun(workload, objectives, beside, scenario, clock=clock, progress=progress)
     start_run(directory, run)
-    counting = counting_of(workload, wiring.access if wiring is not None else None)
-    with watch_server(server, metrics_url=beside.metrics_url, statistics=counting, clock=clock) as watch:
+    access = wiring.access if wiring is not None else None
+    with watch_server(
+        server,
+        metrics_url=beside.metrics_url,
+        statistics=counting_of(workload, access),
+        clock=clock,
+        access=metrics_access(workload, beside.metrics_url, access),
+    ) as watch:
         result = run_load(
             _staffed(workload, run),
             prepared,
@@ -95,6 +102,7 @@ def _begun(
     """The record before anything was sent."""
     environment = capture_environment()
     check_awake(workload, environment.cores)
+    check_size(workload, environment.memory_limit_bytes or environment.memory_bytes)
     return Run(
         tool_version=__version__,
         state="running",
@@ -147,10 +155,11 @@ def _concluded(
     interrupted: bool,
 ) -> Run:
     """The record with summary and verdict, from the raw requests and the stamps of streamed answers."""
-    summary = summarise(requests, run.requested, run.objectives, activity=run.activity, tokens=tokens)
+    due = due_rows(requests) if interrupted else requests
+    summary = summarise(due, run.requested, run.objectives, activity=run.activity, tokens=tokens)
     verdict = judge_run(
         summary,
-        requests,
+        due,
         run.requested,
         effective,
         run.objectives,

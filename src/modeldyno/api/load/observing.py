@@ -3,9 +3,10 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -107,7 +108,13 @@ class Watch:
     """What is being looked at; `sight` tells what was seen once the load is over."""
 
     def __init__(
-        self, server: ServerProcesses, clock: Clock, *, metrics_url: str | None, statistics: Counting | None
+        self,
+        server: ServerProcesses,
+        clock: Clock,
+        *,
+        metrics_url: str | None,
+        statistics: Counting | None,
+        access: Access | None = None,
     ) -> None:
         self._server = server
         self._clock = clock
@@ -115,7 +122,7 @@ class Watch:
         self._observer: Observer | None = None
         self._gpu_observer: GpuObserver | None = None
         self._gpus: tuple[Gpu, ...] = ()
-        self._scraper = Scraper(metrics_url, clock=clock) if metrics_url is not None else None
+        self._scraper = Scraper(metrics_url, clock=clock, access=access) if metrics_url is not None else None
         self._reader = (
             StatisticsReader(statistics.url, statistics.model, clock=clock, access=statistics.access)
             if statistics is not None
@@ -174,10 +181,23 @@ class Watch:
 
 @contextmanager
 def watch_server(
-    server: ServerProcesses, *, metrics_url: str | None, clock: Clock, statistics: Counting | None = None
+    server: ServerProcesses,
+    *,
+    metrics_url: str | None,
+    clock: Clock,
+    statistics: Counting | None = None,
+    access: Access | None = None,
 ) -> Iterator[Watch]:
-    """Look at the server until the context is left; at nothing when there is nothing to look at."""
-    with Watch(server, clock, metrics_url=metrics_url, statistics=statistics).go() as watch:
+    """Look at the server until the context is left; at nothing when there is nothing to look at.
+
+    Args:
+        server: its processes.
+        metrics_url: where its metrics are.
+        clock: the clock of the load.
+        statistics: where it counts for a model.
+        access: what may be shown to `metrics_url`, see `metrics_access`.
+    """
+    with Watch(server, clock, metrics_url=metrics_url, statistics=statistics, access=access).go() as watch:
         yield watch
 
 
@@ -216,16 +236,30 @@ def floor_here(environment: Environment, protocol: ProtocolName, progress: Progr
         return None
 
 
-def metrics_address(workload: Workload, named: str | None) -> str | None:
+def metrics_address(workload: Workload, named: str | None, access: Access | None = None) -> str | None:
     """Where the server's metrics are read: where the user says, or at `/metrics` of the target if it has any there.
 
     Raises:
         TargetError: there are no metrics where the user says.
+        UsageError: what the user says is no URL.
     """
     if named is None:
-        return offered_metrics(workload.url) if workload.url.startswith("http://") else None
-    scrape(named)
+        has_pages = workload.url.startswith(("http://", "https://"))
+        return offered_metrics(workload.url, access) if has_pages else None
+    scrape(named, metrics_access(workload, named, access))
     return named
+
+
+def metrics_access(workload: Workload, url: str | None, access: Access | None) -> Access:
+    """What may be shown to `url`: certificates to any server, but keys only to the host that is loaded.
+
+    Nor are they sent in the clear where the load itself is encrypted.
+    """
+    access = access or Access()
+    page, target = urlsplit(url or ""), urlsplit(workload.url)
+    is_same = page.hostname == target.hostname
+    is_safe = page.scheme == "https" or target.scheme not in ("https", "grpcs")
+    return access if is_same and is_safe else replace(access, headers=())
 
 
 def counting_of(workload: Workload, access: Access | None = None) -> Counting | None:

@@ -157,10 +157,10 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         estimate_split=arguments.split == "estimate",
         progress=terminal,
     )
-    if arguments.junit is not None:
-        write_atomically(Path(arguments.junit), run_junit(record))
     kept = f"\nrun     {directory}\nnext    dyno report {directory}\n"
     terminal.show(record, lambda one: run_text(one) + kept, as_json=arguments.json)
+    if arguments.junit is not None:
+        write_atomically(Path(arguments.junit), run_junit(record))
     if record.state == "interrupted":
         return ExitCode.INTERRUPTED
     if record.verdict is None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from modeldyno.loadgen.readers.plain import plain_answer
-from modeldyno.loadgen.transports.connection import Answer
+from modeldyno.loadgen.transports.connection import MOST_WORDS, Answer
 from modeldyno.records.requests import Outcome
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.http1_response import HttpResponse
@@ -22,14 +22,18 @@ class StreamReader:
     def __init__(self) -> None:
         self._stream = TokenStream()
         self._problem: WireError | ReportedError | None = None
+        self._first = b""
 
     def begin(self, which: int) -> None:  # noqa: ARG002 - the role gives it; all streams are read alike
         """See `AnswerReader`."""
         self._stream = TokenStream()
         self._problem = None
+        self._first = b""
 
     def piece(self, data: bytes, moment_ns: int) -> None:
         """See `AnswerReader`."""
+        if not self._first:
+            self._first = data
         if self._problem is None:
             try:
                 self._stream.feed(data, moment_ns)
@@ -40,7 +44,7 @@ class StreamReader:
         """See `AnswerReader`."""
         answer = plain_answer(response)
         if answer.outcome != Outcome.OK:
-            return answer
+            return answer._replace(words=self._first[:MOST_WORDS])
         stream = self._stream
         stream.end()
         moments = stream.moments_ns
@@ -95,5 +99,6 @@ class WholeReader:
 
 def _failed(answer: Answer, problem: WireError | ReportedError) -> Answer:
     if isinstance(problem, ReportedError) and problem.status:
-        return answer._replace(outcome=Outcome.HTTP_ERROR, status=problem.status)
+        words = str(problem).encode()[:MOST_WORDS]
+        return answer._replace(outcome=Outcome.HTTP_ERROR, status=problem.status, words=words)
     return answer._replace(outcome=Outcome.MALFORMED)

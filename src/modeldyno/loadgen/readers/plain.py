@@ -1,7 +1,7 @@
 """Any HTTP answer: what its status says."""
 
 from modeldyno.loadgen.server_timing import parse_server_timing
-from modeldyno.loadgen.transports.connection import Answer
+from modeldyno.loadgen.transports.connection import MOST_WORDS, Answer
 from modeldyno.records.requests import Outcome
 from modeldyno.wire.http1_response import HttpResponse
 
@@ -30,9 +30,11 @@ def plain_answer(response: HttpResponse) -> Answer:
     times = response.headers.get(b"server-timing")
     if times is None and response.status == 200 and response.keep_alive:
         return _PLAINLY_OK
+    is_good = 200 <= response.status < 300
     return Answer(
-        Outcome.OK if 200 <= response.status < 300 else Outcome.HTTP_ERROR,
+        Outcome.OK if is_good else Outcome.HTTP_ERROR,
         response.status,
         response.keep_alive,
         parse_server_timing(times) if times is not None else None,
+        words=b"" if is_good else response.body[:MOST_WORDS],
     )

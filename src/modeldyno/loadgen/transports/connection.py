@@ -7,6 +7,8 @@ from modeldyno.loadgen.server_timing import ServerTimes
 from modeldyno.records.requests import Outcome
 
 NO_REQUEST = -1
+MOST_WORDS = 200
+"""Bytes of an error that are kept."""
 
 
 class Answer(NamedTuple):
@@ -24,6 +26,8 @@ class Answer(NamedTuple):
     output_tokens: int = -1
     token_moments: Sequence[int] = ()
     """When each piece of a stream came."""
+    words: bytes = b""
+    """Of an error, how what the server said of it begins."""
 
 
 class ConnectionOwner(Protocol):

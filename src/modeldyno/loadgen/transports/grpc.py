@@ -11,7 +11,7 @@ from typing import cast
 
 from modeldyno.loadgen.access import Encryption, tls_context
 from modeldyno.loadgen.readers.reader import AnswerReader
-from modeldyno.loadgen.transports.connection import NO_REQUEST, Connection, ConnectionOwner
+from modeldyno.loadgen.transports.connection import MOST_WORDS, NO_REQUEST, Connection, ConnectionOwner
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.grpc_call import read_call
 from modeldyno.wire.http1_response import HttpResponse, MalformedResponseError
@@ -172,6 +172,8 @@ class GrpcConnection(Connection, asyncio.Protocol):
             status, message = read_call(answer)
             headers = answer.headers if isinstance(answer, HttpResponse) else {}
             result = self._reader.read(HttpResponse(status.code, headers, message, not self._client.is_leaving))
+            if status.message:
+                result = result._replace(words=status.message.encode()[:MOST_WORDS])
         except (MalformedResponseError, WireError):
             self._owner.malformed(self)
             self.abort()

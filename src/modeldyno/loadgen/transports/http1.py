@@ -46,7 +46,25 @@ def check_header(name: str, value: str) -> None:
             f"the header {name!r} cannot be set", why="it describes the connection, which the load generator owns"
         )
     if not name or not name.isascii() or any(sign in name for sign in " :\r\n\0") or _breaks_a_line(value):
-        raise UsageError(f"{name!r} is not a header", hint="for example Authorization: Bearer TOKEN")
+        raise UsageError(
+            f"{name!r} is not a header",
+            why="a name is ASCII without blanks, and a value is one line",
+            hint="for example Authorization: Bearer TOKEN",
+        )
+    if not _is_latin(value):
+        raise UsageError(
+            f"the value of the header {name!r} cannot be sent",
+            why="it holds a letter beyond ISO 8859-1, which HTTP/1.1 has no way to write",
+            hint="encode it as the server expects it, for example in Base64",
+        )
+
+
+def _is_latin(text: str) -> bool:
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _breaks_a_line(text: str) -> bool:

@@ -4,50 +4,51 @@ import http.client
 from urllib.parse import urlsplit
 
 from modeldyno.clock import Clock
-from modeldyno.errors import TargetError, UsageError
+from modeldyno.errors import TargetError
+from modeldyno.loadgen.access import Access
+from modeldyno.loadgen.watching.look import look_at, reason_of
 from modeldyno.records.observation import MetricSample
 from modeldyno.wire.prometheus import Exposition, parse_exposition
 
 EVERY_NS = 1_000_000_000
-_TIMEOUT_S = 2.0
-_MOST_BYTES = 16 * 1024 * 1024
 _ACCEPT = "text/plain;version=0.0.4"
+_HINT = "name the page of the server's metrics, or leave it out: /metrics of the target is then read, if there is any"
 
 
-def scrape(url: str) -> Exposition:
-    """What `url` exposes now.
+def scrape(url: str, access: Access | None = None) -> Exposition:
+    """What `url` exposes now; `/metrics` of it, when it has no path.
+
+    Args:
+        url: http or https, perhaps with a query.
+        access: what lets us in.
 
     Raises:
         TargetError: it cannot be reached, does not answer 200, or holds no sample.
-        UsageError: it is not an http:// URL.
+        UsageError: it is no such URL.
     """
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname:
-        raise UsageError(f"{url!r} is not an http:// URL", hint="for example http://127.0.0.1:8000/metrics")
-    connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=_TIMEOUT_S)
     try:
-        connection.request("GET", parts.path or "/metrics", headers={"Accept": _ACCEPT})
-        answer = connection.getresponse()
-        content = answer.read(_MOST_BYTES)
+        page = look_at(_page_of(url), access, accept=_ACCEPT)
     except (OSError, http.client.HTTPException) as problem:
-        why = str(problem) or type(problem).__name__
-        raise TargetError(f"cannot read metrics from {url}", why=why) from problem
-    finally:
-        connection.close()
-    if answer.status != 200:
-        raise TargetError(f"cannot read metrics from {url}", why=f"status {answer.status}")
-    exposition = parse_exposition(content.decode("utf-8", "replace"))
+        raise TargetError(f"cannot read metrics from {url}", why=reason_of(problem), hint=_HINT) from problem
+    if page.status != 200:
+        raise TargetError(f"cannot read metrics from {url}", why=f"status {page.status}", hint=_HINT)
+    exposition = parse_exposition(page.content.decode("utf-8", "replace"))
     if not exposition.samples or exposition.unread_lines > len(exposition.samples):
-        raise TargetError(f"{url} does not hold metrics in the text format of Prometheus")
+        raise TargetError(f"{url} does not hold metrics in the text format of Prometheus", hint=_HINT)
     return exposition
 
 
-def offered_metrics(target_url: str) -> str | None:
+def _page_of(url: str) -> str:
+    has_page = url.partition("://")[2].partition("/")[1]
+    return url if has_page else f"{url}/metrics"
+
+
+def offered_metrics(target_url: str, access: Access | None = None) -> str | None:
     """The address of the server's metrics, when it has some where they usually are."""
     parts = urlsplit(target_url)
     url = f"{parts.scheme}://{parts.netloc}/metrics"
     try:
-        scrape(url)
+        scrape(url, access)
     except TargetError:
         return None
     return url
@@ -56,8 +57,9 @@ def offered_metrics(target_url: str) -> str | None:
 class Scraper:
     """Keeps what the server exposes; a scrape that fails is counted."""
 
-    def __init__(self, url: str, *, clock: Clock) -> None:
+    def __init__(self, url: str, *, clock: Clock, access: Access | None = None) -> None:
         self._url = url
+        self._access = access
         self._clock = clock
         self._taken: list[tuple[int, Exposition]] = []
         self.failures = 0
@@ -67,7 +69,7 @@ class Scraper:
         """Scrape once."""
         moment_ns = self._clock.now_ns()
         try:
-            self._taken.append((moment_ns, scrape(self._url)))
+            self._taken.append((moment_ns, scrape(self._url, self._access)))
         except TargetError:
             self.failures += 1
 

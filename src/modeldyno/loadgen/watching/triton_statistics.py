@@ -1,19 +1,18 @@
 """Reads what a server counts for a model: the statistics extension of Triton's protocol, over HTTP."""
 
 import http.client
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from modeldyno.clock import Clock
 from modeldyno.errors import TargetError, UsageError
-from modeldyno.loadgen.access import Access, tls_context
+from modeldyno.loadgen.access import Access
+from modeldyno.loadgen.watching.look import look_at, reason_of
 from modeldyno.records.model_statistics import ModelStatistics
 from modeldyno.stats.activity import StatisticsLook
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.v2_statistics import decode_statistics
 
 EVERY_NS = 1_000_000_000
-_TIMEOUT_S = 2.0
-_MOST_BYTES = 16 * 1024 * 1024
 
 
 def fetch_statistics(url: str, model: str, access: Access | None = None) -> tuple[ModelStatistics, ...]:
@@ -28,21 +27,15 @@ def fetch_statistics(url: str, model: str, access: Access | None = None) -> tupl
         TargetError: the server cannot be reached or keeps no statistics of the model.
         UsageError: the URL is of another kind.
     """
-    connection, base_path = _connection(url, access or Access())
-    path = f"{base_path}/v2/models/{quote(model, safe='')}/stats"
+    path = f"/v2/models/{quote(model, safe='')}/stats"
     try:
-        connection.request("GET", path, headers=dict((access or Access()).headers))
-        answer = connection.getresponse()
-        content = answer.read(_MOST_BYTES)
-        versions = decode_statistics(content) if answer.status == 200 else ()
+        page = look_at(url.rstrip("/") + path, access)
+        versions = decode_statistics(page.content) if page.status == 200 else ()
     except (OSError, http.client.HTTPException, WireError) as problem:
-        why = str(problem) or type(problem).__name__
-        raise TargetError(f"cannot read the statistics of {model!r} from {url}", why=why) from problem
-    finally:
-        connection.close()
+        raise TargetError(f"cannot read the statistics of {model!r} from {url}", why=reason_of(problem)) from problem
     found = tuple(one for one in versions if one.name == model)
     if not found:
-        raise TargetError(f"{url} keeps no statistics of the model {model!r}", why=f"status {answer.status}")
+        raise TargetError(f"{url} keeps no statistics of the model {model!r}", why=f"status {page.status}")
     return found
 
 
@@ -79,15 +72,3 @@ class StatisticsReader:
     def looks(self, start_ns: int) -> list[StatisticsLook]:
         """All so far, with moments since `start_ns` on the clock."""
         return [StatisticsLook(moment_ns - start_ns, versions) for moment_ns, versions in self._taken]
-
-
-def _connection(url: str, access: Access) -> tuple[http.client.HTTPConnection, str]:
-    parts = urlsplit(url)
-    base_path = parts.path.rstrip("/")
-    if parts.scheme == "http" and parts.hostname:
-        return http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=_TIMEOUT_S), base_path
-    if parts.scheme == "https" and parts.hostname:
-        context = tls_context(access.encryption(parts.hostname))
-        host, port = parts.hostname, parts.port or 443
-        return http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=context), base_path
-    raise UsageError(f"{url!r} is not an http:// or https:// URL", hint="for example http://127.0.0.1:8000")

@@ -74,7 +74,7 @@ def _floors(floors: Sequence[Floor]) -> list[str]:
                 floor.protocol,
                 *(MISSING if one is None else format_duration(one.value) for one in stamps),
                 format_duration(floor.client_cpu_ns_per_request),
-                format_rate(floor.highest_rate_per_s),
+                format_rate(floor.highest_rate_per_s) if floor.highest_rate_per_s else "none",
             )
         )
     return [

@@ -7,13 +7,24 @@ from modeldyno.api.load.in_process_worker import HEADER_LENGTH_BYTES
 from modeldyno.api.load.questions.ask import Ask, Prepared, Questions
 from modeldyno.api.load.questions.tensors import prepare_tensors
 from modeldyno.deployment.bundle import open_bundle
+from modeldyno.errors import UsageError
 from modeldyno.loadgen.wiring import PreparedRequest, Wiring
 from modeldyno.protocols import Tensors
 from modeldyno.wire.v2_client import encode_infer_request
 
 
 def in_process_questions(source: str, ask: Ask) -> Questions:
-    """Rows for the model of a bundle."""
+    """Rows for the model of a bundle.
+
+    Raises:
+        UsageError: the source is a URL.
+        InputError: no bundle, or damaged.
+    """
+    if "://" in source:
+        raise UsageError(
+            f"{source!r} is a server, and in process there is none",
+            hint="give the directory of a bundle, or leave out --protocol in-process",
+        )
     directory = Path(source).absolute()
     bundle = open_bundle(directory)
 
