@@ -13,6 +13,7 @@ import pytest
 from modeldyno.api.served.server_process import ServerProcess
 from modeldyno.api.subjects import subject_at
 from modeldyno.clock import SystemClock
+from modeldyno.processing.operations import OPERATIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "howto" / "build-a-cascade.md").read_text()
@@ -22,6 +23,11 @@ CANNOT_TELL = 4
 
 def blocks(kind: str) -> list[str]:
     return re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_the_page_names_every_operation() -> None:
+    named = set(re.findall(r"`(\w+)`", PAGE))
+    assert not set(OPERATIONS) - named
 
 
 @pytest.mark.slow

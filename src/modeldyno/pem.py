@@ -34,19 +34,41 @@ def load_chain(context: ssl.SSLContext, path: str, key: str, *, what: str, encry
     def refuse() -> str:
         raise encrypted
 
-    _load(path, what, lambda: context.load_cert_chain(path, key or None, password=refuse))
+    def load() -> None:
+        try:
+            context.load_cert_chain(path, key or None, password=refuse)
+        except ssl.SSLError as problem:
+            if problem.reason != "KEY_VALUES_MISMATCH":
+                raise
+            raise InputError(
+                f"the key in {key or path} is not that of the certificate in {path}",
+                why="they were not made for each other",
+                hint="name the key that the certificate was made for",
+            ) from problem
+
+    if key:
+        _check_there(key, "the key of the certificate")
+    _load(path, what, load)
 
 
 def _load(path: str, what: str, load: Callable[[], None]) -> None:
-    if not Path(path).is_file():
-        raise InputError(f"there is no file {path}", why=f"it should hold {what}")
+    _check_there(path, what)
     try:
         load()
     except ssl.SSLError as problem:
         raise InputError(
             f"{path} does not hold {what}",
-            why=problem.reason or str(problem),
-            hint="PEM files are expected: -----BEGIN CERTIFICATE-----",
+            # OpenSSL has no reason where what it looked for is not there at all.
+            why=problem.reason or "there is none in it that can be read",
+            hint="PEM files are expected: -----BEGIN CERTIFICATE-----, and -----BEGIN PRIVATE KEY----- in it or in a "
+            "file of its own, which is named too",
         ) from problem
     except OSError as problem:
-        raise InputError(f"cannot read {path}", why=problem.strerror or str(problem)) from problem
+        raise InputError(
+            f"cannot read {path}", why=problem.strerror or str(problem), hint="check who may read it"
+        ) from problem
+
+
+def _check_there(path: str, what: str) -> None:
+    if not Path(path).is_file():
+        raise InputError(f"there is no file {path}", why=f"it should hold {what}", hint="check the path")

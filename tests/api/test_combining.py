@@ -312,8 +312,9 @@ def test_operations_alone_are_no_pipeline_and_no_member(digits: Path, tmp_path: 
 
 def test_a_file_of_operations_is_checked_when_it_is_read(digits: Path, tmp_path: Path) -> None:
     (tmp_path / "steps.json").write_text('{"node": "processing", "operations": [{"op": "run", "code": "1"}]}')
-    with pytest.raises(InputError, match="not a valid processing record"):
+    with pytest.raises(InputError, match="not a valid processing record") as caught:
         modeldyno.combine("sequence", [digits / "big.bundle", tmp_path / "steps.json"], out=tmp_path / "none")
+    assert "scale, select" in caught.value.hint
 
 
 def test_objectives_of_speed_are_not_for_it(digits: Path, tmp_path: Path) -> None:

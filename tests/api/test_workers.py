@@ -444,14 +444,17 @@ def test_log_settings_hold_for_all_workers_and_for_those_that_come(bundle: Path)
 COMMAND = ["--port", "0", "--json", "--workers", "2"]
 
 
-def test_a_signal_ends_the_server_after_the_answers(bundle: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", (signal.SIGTERM, signal.SIGHUP))
+def test_a_signal_ends_the_server_after_the_answers(bundle: Path, number: signal.Signals) -> None:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip("the tests are run under nohup, and so is what they start")
     process = subprocess.Popen(
         [sys.executable, "-m", "modeldyno", "serve", str(bundle), *COMMAND], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     with process:
         with Load(json.loads(process.stdout.readline())["url"], clients=4) as load:
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(number)
             account = msgspec.json.decode(process.stdout.read(), type=ServerAccount)
         assert 0 == process.wait(60)
     assert sum(load.answered) == account.answered == account.accepted

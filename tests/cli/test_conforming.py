@@ -53,6 +53,19 @@ def test_json_is_the_record_and_junit_a_file(tmp_path: Path, capsys: pytest.Capt
     assert len(record["outcomes"]) == len(list(ET.parse(junit).iter("testcase")))  # noqa: S314 - our own
 
 
+def test_what_was_found_is_told_where_the_junit_file_cannot_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    with fake_server() as url:
+        words = ["conform", url, "--model", "single", "--rule", "health", "--junit", str(tmp_path / "file" / "x.xml")]
+        assert 2 == main(words)
+    said = capsys.readouterr()
+    assert said.out.startswith("PASS")
+    assert "cannot write" in said.err
+    assert "next" in said.err
+
+
 def test_the_list_of_rules_needs_no_server(capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == main(["conform", "--list", "--rule", "health.live"])
     assert "2 rules" in capsys.readouterr().out

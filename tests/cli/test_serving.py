@@ -1,6 +1,9 @@
 """`dyno serve`: what it says of what it serves, and what it refuses."""
 
 import json
+import subprocess
+import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -52,6 +55,23 @@ def test_workers_that_cannot_work_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], why: str
 ) -> None:
     assert why in refused(capsys, str(write_echo_bundle(tmp_path / "echo")), "--port", "0", *words)
+
+
+@pytest.mark.parametrize("workers", ("1", "2"))
+def test_a_server_whose_announcement_nobody_reads_serves_all_the_same(tmp_path: Path, workers: str) -> None:
+    bundle = write_echo_bundle(tmp_path / "echo")
+    command = [sys.executable, "-m", "modeldyno", "serve", str(bundle), "--port", "0", "--workers", workers, "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.readline()
+        assert said.startswith("nobody reads where the server is: http://")
+        with urllib.request.urlopen(f"{said.split()[-1]}/v2/health/ready", timeout=60) as reply:  # noqa: S310 - our own
+            assert 200 == reply.status
+        process.terminate()
+        assert "" == process.stderr.read()
+    assert 0 == process.returncode
 
 
 def test_nothing_to_serve_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

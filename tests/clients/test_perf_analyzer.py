@@ -56,6 +56,7 @@ def counted(server: RunningServer) -> tuple[int, int]:
         ("grpc", ()),
         ("grpc", ("-b", "4", "--streaming")),
         ("grpc", ("-b", "4")),
+        ("grpc", ("--request-parameter", "priority:1:int", "--request-parameter", "timeout:60000000:int")),
     ),
 )
 def test_perf_analyzer_profiles_the_server_and_counts_the_same(
@@ -79,6 +80,18 @@ def test_perf_analyzer_profiles_the_server_and_counts_the_same(
     assert successes * rows_each == inferred
     assert requests >= client
     assert requests * rows_each == rows
+
+
+def test_the_timeout_that_perf_analyzer_gives_its_requests_is_kept(
+    server: RunningServer, perf_analyzer: tuple[str, dict[str, str]]
+) -> None:
+    program, environment = perf_analyzer
+    # Over HTTP it sends no parameters.
+    limit = ("--request-parameter", "timeout:1:int", "--request-count", "10")
+    command = [program, "-m", "sums", "-u", server.grpc_address, "-i", "grpc", *limit]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=150, check=False)
+    assert "the deadline had passed" in done.stdout + done.stderr
+    assert (0, 0) == counted(server)
 
 
 @pytest.mark.parametrize("protocol", ("http", "grpc"))

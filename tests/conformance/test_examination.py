@@ -182,6 +182,28 @@ def test_a_server_without_a_list_wants_a_name() -> None:
         conform(url)
 
 
+@pytest.mark.parametrize("index", (None, 5, ["single"], [{"name": None}], [{"name": ""}], [{"name": "\ud800"}]))
+def test_a_list_that_is_none_wants_a_name(index: object) -> None:
+    def after(request: Request, reply: Reply) -> Reply:
+        return Reply(200, index) if request.path.endswith("index") else reply
+
+    with fake_server(Defect(after=after)) as url, pytest.raises(UsageError, match="does not list its models"):
+        conform(url)
+
+
+def test_a_name_that_was_mistyped_is_no_verdict() -> None:
+    with fake_server() as url, pytest.raises(TargetError, match="serves no model 'singel'") as caught:
+        conform(url, ask=Ask(model="singel"))
+    assert "'single', 'texts'" in caught.value.why
+
+
+def test_a_listed_model_without_metadata_is_one() -> None:
+    silent = Defect(after=lambda request, reply: Reply(404, {}) if request.path == "/v2/models/single" else reply)
+    with fake_server(silent) as url:
+        found = conform(url, ask=Ask(model="single"), rules=("metadata.model.answers",))
+    assert "fail" == found.answer
+
+
 @pytest.mark.parametrize("code", (401, 403))
 def test_a_server_that_does_not_let_us_in_is_no_verdict(code: int) -> None:
     closed = Defect(after=lambda _, reply: replace(reply, status=code))

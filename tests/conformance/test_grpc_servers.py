@@ -11,6 +11,7 @@ from tests.conformance.fake_model import RefusedError
 from modeldyno.api.conforming import conform
 from modeldyno.api.load.questions.ask import Ask
 from modeldyno.conformance.rules import ALL_RULES
+from modeldyno.errors import TargetError
 from modeldyno.records.conformance import Conformance
 from modeldyno.wire.v2_messages import message_class
 
@@ -122,6 +123,12 @@ def test_the_grpc_form_can_be_checked_alone() -> None:
     assert {"not_offered"} == results(found, "health.live.answers")
     assert {"not_offered"} == results(found, "grpc.infer.agrees-with-http")
     assert {"pass"} == results(found, "grpc.infer.raw-contents")
+
+
+def test_a_name_that_was_mistyped_is_no_verdict_on_a_grpc_server() -> None:
+    with fake_grpc_server() as url, pytest.raises(TargetError, match="serves no model 'numbres'") as caught:
+        conform(url, ask=Ask(model="numbres"))
+    assert "'numbers'" in caught.value.why
 
 
 def test_there_is_a_defect_for_every_rule() -> None:

@@ -1,6 +1,7 @@
 """What holds of all rules, whatever a server sends."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from modeldyno.conformance.rules import ALL_RULES, select_rules
 from modeldyno.conformance.subject import ModelFacts, Subject
 from modeldyno.conformance.survey import survey_http
 from modeldyno.conformance.trail import Trail, excerpt
+from modeldyno.errors import TargetError, UsageError
 from modeldyno.loadgen.access import Access
 from modeldyno.protocols import Silent
 from modeldyno.records.signature import Signature, TensorSpec
@@ -128,10 +130,17 @@ def test_no_answer_among_right_ones_makes_a_check_itself_fail(
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(REPLIES, min_size=1, max_size=3))
-def test_no_metadata_whatever_make_the_survey_fail(replies: list[Any]) -> None:
-    found = survey_http(Wire(replies), ["m"])
-    assert ("m",) == tuple(facts.name for facts in found.models)
+@given(st.lists(REPLIES, min_size=1, max_size=3), st.sampled_from(([], ["m"])))
+def test_no_metadata_whatever_make_the_survey_fail(replies: list[Any], models: list[str]) -> None:
+    names, refusal = [], ""
+    try:
+        names = [facts.name for facts in survey_http(Wire(replies), models).models]
+    except (TargetError, UsageError) as problem:
+        refusal = problem.what
+    if refusal:
+        assert re.search("serves no model 'm'" if models else "does not list its models|does not let us in", refusal)
+    else:
+        assert not models or models == names
 
 
 def test_names_are_unique_grouped_and_say_what_holds() -> None:

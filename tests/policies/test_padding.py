@@ -1,6 +1,7 @@
 """`modeldyno.policies.padding`."""
 
 import re
+from math import inf, nan
 
 import pytest
 from hypothesis import given
@@ -67,6 +68,8 @@ def test_what_belongs_to_a_request_is_cut_out_of_the_outputs_that_have_its_dimen
         ((Buckets(dimension="seq", sizes=(0, 4)),), 0, "ascending"),
         ((SEQ,), 0.5, r"which input 'ids' \(INT64\) cannot hold"),
         ((SEQ,), 1e30, r"which input 'ids' \(INT64\) cannot hold"),
+        ((SEQ,), nan, r"which input 'ids' \(INT64\) cannot hold"),
+        ((SEQ,), -inf, r"which input 'ids' \(INT64\) cannot hold"),
     ),
 )
 def test_buckets_that_do_not_fit_are_refused(buckets: tuple[Buckets, ...], pad_value: float, words: str) -> None:

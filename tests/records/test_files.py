@@ -47,8 +47,10 @@ def test_a_full_disk_leaves_the_old_content_and_no_rubbish(tmp_path: Path, monke
 
 def test_a_place_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot write") as caught:
         write_atomically(tmp_path / "file" / "below.json", b"x")
+    assert f"{tmp_path / 'file'} is no directory" == caught.value.why
+    assert caught.value.hint
 
 
 def test_the_digest_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:

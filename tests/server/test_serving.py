@@ -22,11 +22,15 @@ from modeldyno.testing.sessions import sum_rows
 Serving = Callable[..., RunningServer]
 
 SERVER = """
+import signal
+import sys
+
 from modeldyno.clock import SystemClock
 from modeldyno.records.files import to_json
 from modeldyno.records.server import ServerSettings
 from modeldyno.server.serving import serve
 from modeldyno.testing.running_server import make_model
+signal.signal(signal.SIGHUP, signal.Handlers[sys.argv[1]])  # whatever the tests are run under
 account = serve(
     [make_model(max_rows=4)], ServerSettings(port=0), clock=SystemClock(),
     on_ready=lambda urls: print(urls["main"], flush=True),
@@ -35,9 +39,10 @@ print(account.accepted, account.answered, account.failed, account.cancelled)
 """
 
 
-@pytest.mark.parametrize("number", (signal.SIGTERM, signal.SIGINT))
+@pytest.mark.parametrize("number", (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
 def test_a_signal_ends_the_process_after_the_answers(number: signal.Signals) -> None:
-    with subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-c", SERVER, "SIG_DFL"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         host, _, port = process.stdout.readline().strip().removeprefix("http://").rpartition(":")
         requests = 200
@@ -50,6 +55,38 @@ def test_a_signal_ends_the_process_after_the_answers(number: signal.Signals) -> 
         assert requests == received.count(b"HTTP/1.1 200 OK")
         assert process.wait(30) == 0
         assert f"{requests} {requests} 0 0" == process.stdout.read().strip()
+
+
+def test_a_terminal_that_hangs_up_twice_does_not_cut_the_answers_off(serving: Serving) -> None:
+    entered, passes = threading.Event(), threading.Event()
+
+    def wait(inputs: Tensors) -> dict[str, NDArray[np.generic]]:
+        entered.set()
+        assert passes.wait(60)
+        return sum_rows(inputs)
+
+    server = serving(make_model(wait))
+    with server.connect() as client:
+        client.send(infer_request([[1, 2, 3, 4]]))
+        assert entered.wait(60)
+        for _ in range(2):
+            server._server.loop.call_soon_threadsafe(server._server._leave)
+        assert server.wait_refusing()
+        passes.set()
+        assert 200 == client.read().status
+        server.join()
+
+
+def test_a_server_that_is_to_outlive_its_terminal_does() -> None:
+    with subprocess.Popen([sys.executable, "-c", SERVER, "SIG_IGN"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        host, _, port = process.stdout.readline().strip().removeprefix("http://").rpartition(":")
+        process.send_signal(signal.SIGHUP)
+        with socket.create_connection((host, int(port)), timeout=30) as connection:
+            connection.sendall(infer_request([[1, 2, 3, 4]]))
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        process.terminate()
+        assert "1 1 0 0" == process.stdout.read().strip()
 
 
 def test_draining_answers_what_was_accepted_and_refuses_readiness(serving: Serving) -> None:

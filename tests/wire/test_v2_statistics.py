@@ -34,6 +34,7 @@ models = st.builds(
     compute_output=counted,
     cache_hit=counted,
     cache_miss=counted,
+    cache_saved_ns=st.integers(0, 2**62),
     batches=st.lists(batches, max_size=3).map(tuple),
 )
 

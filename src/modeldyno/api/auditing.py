@@ -1,13 +1,17 @@
 """`verify_audit`: whether an audit log is what was written."""
 
+import re
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
 from modeldyno.errors import UsageError
-from modeldyno.records.security import AuditBreak, AuditReport
+from modeldyno.records.security import AuditBreak, AuditChain, AuditReport
 from modeldyno.server.protection.audit_chain import check_chain
-from modeldyno.server.protection.audit_names import by_writer, files_of
+from modeldyno.server.protection.audit_names import by_writer
+from modeldyno.server.protection.audit_snapshot import snapshot_of
+
+_HEAD = re.compile("[0-9a-f]{64}")
 
 
 def verify_audit(files: Sequence[str | PathLike[str]], *, heads: Sequence[str] = ()) -> AuditReport:
@@ -25,13 +29,13 @@ def verify_audit(files: Sequence[str | PathLike[str]], *, heads: Sequence[str] =
         What was found; `broken` is the first place that is not as it was written.
 
     Raises:
-        UsageError: no file is given.
+        UsageError: no file is given, or what cannot be a head.
         InputError: one cannot be read, or is something else.
     """
     if not files:
         raise UsageError("no audit log is given", hint="dyno audit verify FILE...")
-    paths = files_of(Path(files[0])) if len(files) == 1 else [Path(file) for file in files]
-    checked = [check_chain(group, heads) for group in by_writer(paths)]
+    _check_heads(heads)
+    checked = _checked(files, heads)
     chains = tuple(chain for chain, _ in checked)
     missing = [head for head in heads if not any(head in found for _, found in checked)]
     broken = next((chain.broken for chain in chains if chain.broken is not None), None)
@@ -51,3 +55,22 @@ def verify_audit(files: Sequence[str | PathLike[str]], *, heads: Sequence[str] =
         broken=broken,
         chains=chains,
     )
+
+
+def _checked(files: Sequence[str | PathLike[str]], heads: Sequence[str]) -> list[tuple[AuditChain, set[str]]]:
+    """Each chain, and which of the heads are in it."""
+    if len(files) > 1:
+        return [check_chain(group, heads) for group in by_writer([Path(file) for file in files])]
+    with snapshot_of(Path(files[0])) as log:
+        return [check_chain(group, heads, read=log.read) for group in by_writer(log.files)]
+
+
+def _check_heads(heads: Sequence[str]) -> None:
+    """One that was mistyped is in no log, and must not make a whole one look cut off."""
+    for head in heads:
+        if not _HEAD.fullmatch(head):
+            raise UsageError(
+                f"{head!r} is no head of an audit log",
+                why="a head is 64 hexadecimal digits",
+                hint="give the whole of what an earlier dyno audit verify printed as its head",
+            )

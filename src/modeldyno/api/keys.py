@@ -11,8 +11,10 @@ from modeldyno.clock import Clock, SystemClock, epoch_ms, wall_time_of
 from modeldyno.errors import UsageError
 from modeldyno.records.security import Key, KeyList, NewKey, Scope, Verb
 from modeldyno.server.protection.keys import KeyFile
+from modeldyno.units import format_duration
 
 DEFAULT_SCOPES = ("*:infer,metadata",)
+_SHORTEST_NS = 10**9
 
 
 def create_key(
@@ -47,8 +49,7 @@ def create_key(
         OutputError: it cannot be made.
     """
     clock = clock or SystemClock()
-    if not name.strip():
-        raise UsageError("a key needs a name", why="a list of keys is of no use without", hint="--name NAME")
+    _check_name(name)
     if burst_rows is not None and rows_per_s is None:
         raise UsageError("--burst means nothing without a rate", hint="--rows-per-s N")
     key = Key(
@@ -56,9 +57,9 @@ def create_key(
         name=name,
         scopes=tuple(parse_scope(text) for text in allow),
         created_at="",
-        expires_at=None if expires_in_ns is None else _later(clock, expires_in_ns),
+        expires_at=None if expires_in_ns is None else _expiry(clock, expires_in_ns),
         rows_per_s=None if rows_per_s is None else _positive(rows_per_s, "--rows-per-s"),
-        burst_rows=0 if rows_per_s is None else max(1, round(rows_per_s)) if burst_rows is None else burst_rows,
+        burst_rows=_burst(rows_per_s, burst_rows),
         rows_per_day=None if rows_per_day is None else int(_positive(rows_per_day, "--rows-per-day")),
     )
     with KeyFile(Path(file), clock=clock, create=True) as stored:
@@ -112,8 +113,39 @@ def parse_scope(text: str) -> Scope:
     return Scope(models=models.strip(), verbs=named)
 
 
-def _later(clock: Clock, delay_ns: int) -> str:
-    return wall_time_of(epoch_ms(clock.wall_time()) + delay_ns // 1_000_000)
+def _check_name(name: str) -> None:
+    if not name.strip():
+        raise UsageError("a key needs a name", why="a list of keys is of no use without", hint="--name NAME")
+    if not name.isprintable():
+        raise UsageError(
+            f"{name!r} cannot name a key",
+            why="it holds what would break the lines of a list, or steer a terminal",
+            hint="--name with letters, digits and spaces",
+        )
+
+
+def _expiry(clock: Clock, delay_ns: int) -> str:
+    if delay_ns < _SHORTEST_NS:
+        raise UsageError(
+            f"a key that is good for {format_duration(delay_ns)} lets nobody in",
+            why="its end is kept to the second",
+            hint="a longer time, such as --expires 90d",
+        )
+    try:
+        return wall_time_of(epoch_ms(clock.wall_time()) + delay_ns // 1_000_000)
+    except (ValueError, OverflowError, OSError) as problem:
+        raise UsageError(
+            f"no calendar has a date {format_duration(delay_ns)} from now",
+            hint="--expires 90d; or leave it out for a key that is good for ever",
+        ) from problem
+
+
+def _burst(rows_per_s: float | None, burst_rows: int | None) -> int:
+    if rows_per_s is None:
+        return 0
+    if burst_rows is None:
+        return max(1, round(rows_per_s))
+    return int(_positive(burst_rows, "--burst"))
 
 
 def _positive(value: float, option: str) -> float:

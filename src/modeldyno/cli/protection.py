@@ -79,7 +79,9 @@ def bundle_key_of(path: str | None) -> "Secret | None":
         except UnicodeDecodeError:
             return parse_bundle_key("", source=path)
         except OSError as problem:
-            raise InputError(f"cannot read the key in {path}", why=problem.strerror or str(problem)) from problem
+            raise InputError(
+                f"cannot read the key in {path}", why=problem.strerror or str(problem), hint="check the path"
+            ) from problem
     text = os.environ.get(BUNDLE_KEY_VARIABLE)
     return parse_bundle_key(text, source=f"the variable {BUNDLE_KEY_VARIABLE}") if text else None
 

@@ -1,7 +1,7 @@
 """What a server says of itself before the rules are checked, believed no further than needed to ask it anything."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -36,7 +36,7 @@ def survey_http(wire: HttpWire, models: Sequence[str]) -> Survey:
         models: to be checked; those that the server lists when empty.
 
     Raises:
-        TargetError: it answers nothing, or wants a key.
+        TargetError: it answers nothing, or wants a key, or lists other models than the one that was named.
         UsageError: it lists no models, and none was named.
     """
     try:
@@ -47,8 +47,9 @@ def survey_http(wire: HttpWire, models: Sequence[str]) -> Survey:
                 hint="give a key: --bearer-file FILE, or --header 'Name: value'",
             )
         metadata = _object(reply)
-        names = tuple(models) or _listed(wire)
+        names = tuple(models) or _require_list(wire.url, _listed(wire))
         facts = tuple(_http_facts(wire, name) for name in names)
+        _require_known(wire.url, facts, lambda: _listed(wire))
     except NoAnswerError as problem:
         raise TargetError(
             f"{wire.url} does not answer as a server of HTTP", why=str(problem), hint="is it the right port?"
@@ -81,20 +82,45 @@ def _listed(wire: HttpWire) -> tuple[str, ...]:
             entries = json.loads(index.body)
         except (ValueError, RecursionError):
             entries = []
+        entries = entries if isinstance(entries, list) else []
         listed = [one for one in entries if isinstance(one, dict) and "name" in one]
         # When all are said to be away, it may be the states that are wrong.
         able = [one for one in listed if may_be_asked(one.get("state"))] or listed
-        names = [str(one["name"]) for one in able]
+        names = _askable(one["name"] for one in able)
     if not names:
         entries = _object(wire.send("GET", "/v2/models")).get("models")
-        names = [str(one) for one in entries] if isinstance(entries, list) else []
-    if not names:
-        raise UsageError(f"{wire.url} does not list its models", hint="name one with --model NAME")
+        names = _askable(entries) if isinstance(entries, list) else []
     return tuple(sorted(set(names)))
 
 
-def _ready(index: Any) -> set[str]:
-    return {str(one.name) for one in index.models if may_be_asked(one.state)} if index is not None else set()
+def _askable(names: Iterable[Any]) -> list[str]:
+    """Those that a URL can hold: a lone surrogate, which JSON can, is no text."""
+    texts = [one for one in names if isinstance(one, str) and one]
+    return [one for one in texts if one.encode(errors="ignore").decode() == one]
+
+
+def _require_list(url: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise UsageError(f"{url} does not list its models", hint="name one with --model NAME")
+    return names
+
+
+def _require_known(url: str, facts: Sequence[ModelFacts], list_models: Callable[[], tuple[str, ...]]) -> None:
+    """A name that was mistyped must not become a verdict on the server."""
+    unknown = [one.name for one in facts if one.signature is None]
+    listed = list_models() if unknown else ()
+    missing = [name for name in unknown if listed and name not in listed]
+    if missing:
+        shown = ", ".join(map(repr, listed))
+        raise TargetError(
+            f"{url} serves no model {missing[0]!r}", why=f"it lists {shown}", hint="name one of these with --model NAME"
+        )
+
+
+def _grpc_listed(wire: GrpcWire) -> tuple[str, ...]:
+    _, index = wire.call("RepositoryIndex")
+    ready = {str(one.name) for one in index.models if may_be_asked(one.state)} if index is not None else set()
+    return tuple(sorted(ready))
 
 
 def _http_facts(wire: HttpWire, name: str) -> ModelFacts:
@@ -140,11 +166,9 @@ def survey_grpc(wire: GrpcWire, models: Sequence[str]) -> Survey:
     """Ask over gRPC alone; see `survey_http`."""
     try:
         _, metadata = wire.call("ServerMetadata")
-        _, index = wire.call("RepositoryIndex") if not models else (None, None)
-        names = tuple(models) or tuple(sorted(_ready(index)))
-        if not names:
-            raise UsageError(f"{wire.url} does not list its models", hint="name one with --model NAME")
+        names = tuple(models) or _require_list(wire.url, _grpc_listed(wire))
         facts = tuple(_grpc_facts(wire, name) for name in names)
+        _require_known(wire.url, facts, lambda: _grpc_listed(wire))
     except (NoAnswerError, BrokenRuleError) as problem:
         raise TargetError(
             f"{wire.url} does not answer as a server of gRPC", why=str(problem), hint="is it the right port?"

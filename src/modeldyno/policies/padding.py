@@ -6,6 +6,7 @@ What fits together, how far each is filled up, and what of the answers belongs t
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
+from math import isfinite
 
 import numpy as np
 
@@ -98,7 +99,11 @@ def check_padding(signature: Signature, batching: Batching) -> None:
     if not batching.buckets:
         return
     if not signature.has_batch_dimension:
-        raise UsageError("buckets are given, but the model has no batch dimension", why="nothing is ever merged")
+        raise UsageError(
+            "buckets are given, but the model has no batch dimension",
+            why="nothing is ever merged",
+            hint="leave them out",
+        )
     batch = signature.inputs[0].shape[0]
     names = {size for spec in signature.inputs for size in spec.shape if isinstance(size, str) and size != batch}
     seen: set[str] = set()
@@ -108,9 +113,12 @@ def check_padding(signature: Signature, batching: Batching) -> None:
             raise UsageError(
                 f"buckets are given for the dimension {bucket.dimension!r}",
                 why=f"the inputs' variable dimensions are: {shown}",
+                hint="name one of them" if names else "leave the buckets out: all rows have one shape already",
             )
         if bucket.dimension in seen:
-            raise UsageError(f"buckets for the dimension {bucket.dimension!r} are given twice")
+            raise UsageError(
+                f"buckets for the dimension {bucket.dimension!r} are given twice", hint="give all its sizes at once"
+            )
         seen.add(bucket.dimension)
         _check_sizes(bucket)
     _check_value(signature, batching)
@@ -132,7 +140,7 @@ def _check_value(signature: Signature, batching: Batching) -> None:
         if dtype.kind == "b":
             fits = value in {0, 1}
         elif dtype.kind in "iu":
-            fits = value == int(value) and np.iinfo(dtype).min <= value <= np.iinfo(dtype).max
+            fits = isfinite(value) and value == int(value) and np.iinfo(dtype).min <= value <= np.iinfo(dtype).max
         else:
             fits = True
         if not fits:

@@ -173,6 +173,7 @@ def _common_output(node: Ensemble, plans: list[Plan], place: str) -> TensorSpec:
             raise UsageError(
                 f"{place}: there is no {node.method} of {node.output!r}",
                 why=f"{wanted} of the same shape is needed in all, and part {number} gives {given}",
+                hint="name another; or first give its output that name: dyno combine sequence BUNDLE RENAME.json",
             )
     return plans[0].outputs[node.output]
 

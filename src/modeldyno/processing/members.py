@@ -58,6 +58,7 @@ def _match(member: str, wanted: TensorSpec, given: TensorSpec, dimensions: dict[
         raise UsageError(
             f"{member!r} takes {wanted.name!r} with shape {list(wanted.shape)}, and {list(given.shape)} is there",
             why="a dimension that varies cannot stand for a fixed one, and one name stands for one size",
+            hint="declare the shape that it takes, or change it before: reshape, transpose, split_columns",
         )
 
 

@@ -57,6 +57,9 @@ _PLANS: dict[type[msgspec.Struct], Callable[[Any, Specs], Step]] = {
     text_operations.TfIdf: terms.plan_tf_idf,
     text_operations.Tokenise: tokens.plan_tokenise,
 }
+OPERATIONS = tuple(sorted(str(kind.__struct_config__.tag) for kind in _PLANS))
+"""What they are called in a file."""
+_FIELDS = "docs/reference/schemas/processing.json says what each operation takes"
 
 
 def plan_operations(operations: Sequence[Operation], specs: Specs, *, place: str) -> Step:
@@ -77,7 +80,7 @@ def plan_operations(operations: Sequence[Operation], specs: Specs, *, place: str
             steps.append(_PLANS[type(operation)](operation, specs))
         except UsageError as problem:
             raise UsageError(
-                f"{place}, operation {number} ({tag}): {problem.what}", why=problem.why, hint=problem.hint
+                f"{place}, operation {number} ({tag}): {problem.what}", why=problem.why, hint=problem.hint or _FIELDS
             ) from problem
         specs = steps[-1].specs
 

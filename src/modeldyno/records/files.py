@@ -47,7 +47,11 @@ def from_json(content: bytes, kind: type[T], source: str) -> T:
     try:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
-        raise InputError(f"{source} is not a valid {kind.__name__.lower()} record", why=str(problem)) from problem
+        raise InputError(
+            f"{source} is not a valid {kind.__name__.lower()} record",
+            why=str(problem),
+            hint="mend what is named there, or take the file again from where it was made",
+        ) from problem
 
 
 def read_record(path: Path, kind: type[T]) -> T:
@@ -68,7 +72,9 @@ def read_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as problem:
-        raise InputError(f"cannot read {path}", why=problem.strerror or str(problem)) from problem
+        raise InputError(
+            f"cannot read {path}", why=problem.strerror or str(problem), hint="check the path, and who may read it"
+        ) from problem
 
 
 def output_problem(path: Path, problem: OSError) -> OutputError:
@@ -79,7 +85,16 @@ def output_problem(path: Path, problem: OSError) -> OutputError:
             why="the disk (or the quota) is full; what was written before this file is kept",
             hint="free some space, or choose another place, and run the same command again",
         )
-    return OutputError(f"cannot write {path}", why=problem.strerror or str(problem))
+    why = problem.strerror or str(problem)
+    # Not the methods of a path, which raise where what is above it may not be looked into.
+    above = next((parent for parent in path.parents if os.path.exists(parent)), path)  # noqa: PTH110
+    if not os.path.isdir(above):  # noqa: PTH112
+        why = f"{above} is no directory"
+    return OutputError(
+        f"cannot write {path}",
+        why=why,
+        hint="choose another place, or see that this one can be written",
+    )
 
 
 def write_atomically(path: Path, content: bytes) -> None:

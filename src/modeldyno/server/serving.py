@@ -13,6 +13,7 @@ from modeldyno.errors import UsageError
 from modeldyno.records.server import ServerAccount, ServerSettings
 from modeldyno.server.caching.redis import redis_store
 from modeldyno.server.exchange import Handler
+from modeldyno.server.hang_up import on_hang_up
 from modeldyno.server.log_switch import LogSwitch
 from modeldyno.server.metrics.routes import MetricsRouter
 from modeldyno.server.metrics.slots import MetricsSlots
@@ -162,8 +163,9 @@ class Server:
         # Within the running loop: a signal that uvloop gets before it runs is lost.
         for number in signals:
             self.loop.add_signal_handler(number, self.drain)
-        if self._certificates is not None and signals:
-            self.loop.add_signal_handler(signal.SIGHUP, self.renew_certificates)
+        if signals:
+            renew = None if self._certificates is None else self.renew_certificates
+            on_hang_up(self.loop, renew=renew, end=self._leave)
         on_ready(self.urls)
         await self._ended.wait()
 
@@ -211,6 +213,11 @@ class Server:
             self.lifecycle.stop()
         for listener in self.listeners.values():
             listener.drain()
+
+    def _leave(self) -> None:
+        """Drain, unless that has begun."""
+        if self._plane.is_ready:
+            self.drain()
 
     @property
     def is_ready(self) -> bool:

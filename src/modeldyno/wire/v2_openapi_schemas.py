@@ -31,6 +31,7 @@ _PARAMETERS: Final[Json] = {
 }
 _TIMES: Final = (
     "success", "fail", "queue", "compute_input", "compute_infer", "compute_output", "cache_hit", "cache_miss",
+    "cache_saved",
 )  # fmt: skip
 _LOG_SETTINGS: Final[Json] = {
     "log_file": {"const": ""},

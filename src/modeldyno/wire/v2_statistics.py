@@ -1,7 +1,8 @@
 """The document of `GET v2/models/{name}[/versions/{version}]/stats`, a Triton extension, there and back.
 
 Source: extension_statistics.md under docs/protocol of triton-inference-server/server. `cache_miss` is not in its text
-but in what Triton sends, and its perf_analyzer fails without it.
+but in what Triton sends, and its perf_analyzer fails without it; `cache_saved` is of this server: the hits, and what
+computing them would have taken.
 """
 
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ class _Times(msgspec.Struct, frozen=True):
     compute_output: CountedTime = CountedTime()
     cache_hit: CountedTime = CountedTime()
     cache_miss: CountedTime = CountedTime()
+    cache_saved: CountedTime = CountedTime()
 
 
 class _Batch(msgspec.Struct, frozen=True):
@@ -45,7 +47,7 @@ class _Document(msgspec.Struct, frozen=True):
 
 
 _DECODER = msgspec.json.Decoder(_Document)
-_TIMES = _Times.__struct_fields__
+_TIMES = tuple(name for name in _Times.__struct_fields__ if name != "cache_saved")
 
 
 def encode_statistics(models: Iterable[ModelStatistics]) -> bytes:
@@ -73,7 +75,10 @@ def _entry(one: ModelStatistics) -> _Model:
         last_inference=one.last_inference_ms,
         inference_count=one.inference_count,
         execution_count=one.execution_count,
-        inference_stats=_Times(**{name: getattr(one, name) for name in _TIMES}),
+        inference_stats=_Times(
+            **{name: getattr(one, name) for name in _TIMES},
+            cache_saved=CountedTime(count=one.cache_hit.count, ns=one.cache_saved_ns),
+        ),
         batch_stats=tuple(
             _Batch(each.rows, each.compute_input, each.compute_infer, each.compute_output) for each in one.batches
         ),
@@ -87,6 +92,7 @@ def _statistics(one: _Model) -> ModelStatistics:
         last_inference_ms=one.last_inference,
         inference_count=one.inference_count,
         execution_count=one.execution_count,
+        cache_saved_ns=one.inference_stats.cache_saved.ns,
         batches=tuple(
             BatchCount(
                 rows=each.batch_size,

@@ -133,11 +133,13 @@ def test_statistics_metrics_configuration_and_account_agree(serving: Serving) ->
     assert {"success": 5, "queue": 5, "compute_infer": 2, "cache_hit": 3, "cache_miss": 2} == counts
     assert (2, 2) == (entry["inference_count"], entry["execution_count"])
     assert min(times["cache_hit"]["ns"], times["cache_miss"]["ns"]) > 0
+    assert 3 == times["cache_saved"]["count"]
     assert [True, False] == caches
     for name, value in (("hits", 3), ("misses", 2)):
         assert f'nv_cache_num_{name}_per_model{{model="sums",version="1"}} {value}\n' in metrics
     saved_s = re.findall(r"^modeldyno_cache_saved_seconds_total\{.*\} (\S+)$", metrics, re.MULTILINE)
     assert [False, True] == sorted(float(one) > 0 for one in saved_s)
+    assert 1e9 * max(map(float, saved_s)) == pytest.approx(times["cache_saved"]["ns"])
     server.stop()
     server.join()
     assert server.account is not None

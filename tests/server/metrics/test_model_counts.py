@@ -146,6 +146,23 @@ def test_however_many_answers_there_were_since_all_are_in_the_counts_when_they_a
     assert found == counts.own_totals()
 
 
+def test_the_parts_of_a_pipelines_answer_are_told_apart_and_add_up_to_the_whole() -> None:
+    counts = ModelCounts(ManualClock())
+    times = ServerTimes(preprocess_ns=10, queue_ns=20, inference_ns=30, postprocess_ns=40)
+    counts.count_journey(times, 2, write_ns=5, preprocess_ns=4, postprocess_ns=15)
+    totals = counts.own_totals()
+    expected = {"parse": 6, "preprocess": 4, "queue": 20, "inference": 30, "postprocess": 15, "encode": 25, "write": 5}
+    assert expected == {stage: one.total for stage, one in totals.stages.items() if one.count}
+    assert (1, 105) == (totals.requests["answered"].count, totals.requests["answered"].total)
+    statistics = counts.statistics("pipeline", "1")
+    assert (2, 10, 30, 40) == (
+        statistics.inference_count,
+        statistics.compute_input.ns,
+        statistics.compute_infer.ns,
+        statistics.compute_output.ns,
+    )
+
+
 def test_executions_of_ever_new_sizes_are_all_counted_and_memory_is_bounded() -> None:
     counts = ModelCounts(ManualClock())
     for rows in range(1, 2 * MOST_SIZES + 1):

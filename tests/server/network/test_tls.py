@@ -227,17 +227,22 @@ def certificate_in(context: ssl.SSLContext, authority: Authority) -> str:
     return common_name(certificate)
 
 
-@pytest.mark.parametrize("fault", ("absent", "text", "other key", "encrypted", "authorities"))
+@pytest.mark.parametrize("fault", ("absent", "no key", "absent key", "text", "other key", "encrypted", "authorities"))
 def test_files_that_will_not_do_are_named(authority: Authority, tmp_path: Path, fault: str) -> None:
     files = authority.issue("server")
     certificate, key, authorities = files.certificate, files.key, ""
     if fault == "absent":
         certificate = named = str(tmp_path / "absent.pem")
+    elif fault == "no key":
+        key, named = "", certificate
+    elif fault == "absent key":
+        key = named = str(tmp_path / "absent.key")
     elif fault == "text":
         named = certificate
         Path(certificate).write_text("hello")
     elif fault == "other key":
-        key, named = authority.issue("other").key, certificate
+        key = authority.issue("other").key
+        named = f"the key in {key} is not that of the certificate in {certificate}"
     elif fault == "encrypted":
         named = "key of the certificate"
         plain = load_pem_private_key(Path(key).read_bytes(), password=None)
@@ -249,6 +254,8 @@ def test_files_that_will_not_do_are_named(authority: Authority, tmp_path: Path, 
     with pytest.raises(InputError, match=named) as caught:
         server_context(TlsFiles(certificate=certificate, key=key, client_authorities=authorities), protocols=HTTP1)
     assert "secret" not in str(caught.value)
+    assert "_ssl.c" not in caught.value.why
+    assert caught.value.hint
 
 
 class HandingOver:

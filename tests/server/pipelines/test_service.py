@@ -17,6 +17,8 @@ from modeldyno.records.signature import Signature, TensorSpec
 from modeldyno.server.call import Answer, Refusal
 from modeldyno.testing.gated_pipeline import GatedMember, GatedPipeline, outputs_of
 from modeldyno.testing.gated_service import MS, Asked, gated_deployment
+from modeldyno.wire.v2_request import InferRequest
+from modeldyno.wire.v2_response import InferBody
 
 SIGNATURE = Signature(
     inputs=(TensorSpec(name="x", datatype="FP32", shape=("n", 2)),),
@@ -131,6 +133,42 @@ def test_the_parts_of_a_chain_leave_no_gap(gated: Callable[..., GatedPipeline]) 
     (reply,) = second.replies
     assert isinstance(reply, Answer)
     assert (0, 2 * MS + 4 * MS, 3 * MS + 5 * MS, 0) == astuple(reply.times)[:4]
+
+
+def test_what_is_done_before_the_models_and_behind_them_is_told_from_decoding_and_encoding(
+    gated: Callable[..., GatedPipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = TensorSpec(name="x", datatype="FP32", shape=("batch", 2))
+    before = Processing(inputs=(x,), operations=(Scale(tensor="x", add=(1,)),))
+    behind = Processing(operations=(Scale(tensor="p", add=(1,)),))
+    pipeline = gated(Sequence(steps=(before, *CHAIN.steps, behind)))
+    service, encode = pipeline.service, pipeline.service._encoder.encode
+
+    def encode_slowly(request: InferRequest, outputs: Tensors) -> InferBody:
+        pipeline.clock.sleep_until_ns(pipeline.clock.now_ns() + 7 * MS)
+        return encode(request, outputs)
+
+    monkeypatch.setattr(service._encoder, "encode", encode_slowly)
+
+    def process(duration_ns: int) -> None:  # on a thread at first, and meanwhile time passes
+        pipeline.loop.advance_ns(duration_ns)
+        pipeline.loop.wait_for_thread()
+        pipeline.settle()
+
+    asked = pipeline.ask(rows(1))
+    process(1 * MS)
+    pipeline.end_batch("small", after_ns=2 * MS)
+    process(3 * MS)
+    pipeline.end_batch("big", after_ns=4 * MS)
+    process(5 * MS)
+    assert [22] == firsts(asked)
+    totals = service._counts.own_totals()
+    took = {stage: distribution.total for stage, distribution in totals.stages.items() if distribution.total}
+    assert {"preprocess": 1 * MS, "inference": 6 * MS, "postprocess": 8 * MS, "encode": 7 * MS} == took
+    assert 22 * MS == totals.requests["answered"].total
+    statistics = service.statistics()
+    assert (1 * MS, 15 * MS) == (statistics.compute_input.ns, statistics.compute_output.ns)
+    assert 22 * MS == statistics.success.ns
 
 
 def test_a_failing_member_fails_the_request_and_no_other(gated: Callable[..., GatedPipeline]) -> None:

@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 
 from modeldyno.api.auditing import verify_audit
 from modeldyno.errors import InputError, OutputError, UsageError
-from modeldyno.server.protection import audit
+from modeldyno.server.protection import audit, audit_snapshot
 from modeldyno.server.protection.audit import AuditLog, OnFailure, outcome_of
-from modeldyno.server.protection.audit_names import audit_path
+from modeldyno.server.protection.audit_chain import check_chain
+from modeldyno.server.protection.audit_names import audit_path, by_writer, files_of
+from modeldyno.server.protection.audit_snapshot import snapshot_of
 from modeldyno.server.rights import Right
 from modeldyno.testing.clock import ManualClock
 
@@ -219,6 +221,14 @@ def test_a_cut_off_end_is_found_with_a_head_that_was_kept(tmp_path: Path) -> Non
     assert "cut off" in broken.why
 
 
+@pytest.mark.parametrize("head", ("", "5f0c...", "g" * 64, "0" * 63))
+def test_what_cannot_be_a_head_does_not_make_a_log_look_cut_off(tmp_path: Path, head: str) -> None:
+    files = written(tmp_path / "audit.jsonl", ROW)
+    with pytest.raises(UsageError, match="no head of an audit log") as caught:
+        verify_audit(files, heads=[head])
+    assert caught.value.hint
+
+
 def test_the_chain_goes_through_rotated_files_in_any_order(tmp_path: Path) -> None:
     files = written(tmp_path / "audit.jsonl", *[ROW] * 20, rotate_bytes=1500)
     assert len(files) > 3
@@ -236,6 +246,73 @@ def test_a_rotated_file_that_is_missing_is_found_and_a_missing_beginning_is_told
     report = verify_audit([files[0], *files[2:]])
     assert report.broken is None
     assert report.first > 1
+
+
+def test_a_server_that_has_just_rotated_is_verified_while_it_waits_for_requests(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    with logging_to(path, rotate_bytes=300) as log:
+        log.note(*ROW)
+        log.flush()
+        assert 0 == path.stat().st_size
+        report = verify_audit([path])
+        assert (None, 1, False) == (report.broken, report.requests, report.is_closed)
+        assert str(path) == report.files[-1]
+        assert report == verify_audit([path, path.with_name("audit.jsonl.000001")])
+        assert None is verify_audit([path], heads=[report.head]).broken
+
+
+def test_a_server_that_rotates_while_its_log_is_verified_does_not_make_it_look_changed(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    with logging_to(path, rotate_bytes=700) as log:
+
+        def write(requests: int) -> None:
+            for _ in range(requests):
+                log.note(*ROW)
+                log.flush()
+
+        write(4)
+        rotated = len(list(tmp_path.iterdir()))
+        with snapshot_of(path) as files:
+            write(10)
+            (chain, _), *others = [check_chain(group, read=files.read) for group in by_writer(files.files)]
+        assert len(list(tmp_path.iterdir())) > rotated
+        assert ([], None) == (others, chain.broken)
+        assert chain.requests >= 4
+
+
+def test_a_log_that_was_rotated_between_two_looks_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    with logging_to(path, rotate_bytes=300) as log:
+        looks: list[Path] = []
+
+        def look(place: Path) -> list[Path]:
+            found = files_of(place)
+            if not looks:
+                log.note(*ROW)
+                log.flush()
+            looks.append(place)
+            return found
+
+        monkeypatch.setattr(audit_snapshot, "files_of", look)
+        report = verify_audit([path])
+    assert (None, 1) == (report.broken, report.requests)
+    assert ["audit.jsonl.000001", "audit.jsonl"] == [Path(file).name for file in report.files]
+
+
+def test_a_rotated_file_that_was_emptied_is_found(tmp_path: Path) -> None:
+    files = written(tmp_path / "audit.jsonl", *[ROW] * 20, rotate_bytes=1500)
+    files[2].write_bytes(b"")
+    assert None is not verify_audit([files[0]]).broken
+
+
+def test_a_log_without_a_line_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    path.touch()
+    with pytest.raises(InputError, match="not an audit log") as caught:
+        verify_audit([path])
+    assert "empty" in caught.value.why
 
 
 def test_the_chain_goes_on_after_the_current_file_was_moved_away(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 import pytest
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from modeldyno.api.keys import create_key, list_keys, parse_scope, revoke_key
 from modeldyno.clock import epoch_ms, wall_time_of
-from modeldyno.errors import InputError, UsageError
+from modeldyno.errors import InputError, OutputError, UsageError
 from modeldyno.records.security import Key, Scope
 from modeldyno.server.call import Refusal
 from modeldyno.server.protection.account import Account
@@ -315,13 +315,42 @@ def test_other_files_are_no_key_files(tmp_path: Path, clock: DayClock) -> None:
     other = sqlite3.connect(tmp_path / "other.db")
     other.execute("CREATE TABLE keys (id TEXT)")
     other.close()
-    for name in ("text", "other.db"):
+    (tmp_path / "folder").mkdir()
+    for name in ("text", "other.db", "folder"):
         with pytest.raises(InputError, match="not a readable key file"):
             list_keys(tmp_path / name, clock=clock)
         with pytest.raises(InputError, match="not a readable key file"):
             create_key(tmp_path / name, "ci", clock=clock)
     with pytest.raises(InputError, match="there is no key file"):
         list_keys(tmp_path / "absent", clock=clock)
+    with pytest.raises(OutputError, match="cannot write") as caught:
+        create_key(tmp_path / "text" / "keys.db", "ci", clock=clock)
+    assert "no directory" in caught.value.why
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    (
+        ({"name": " "}, "needs a name"),
+        ({"name": "ci\nroot"}, "cannot name a key"),
+        ({"name": "\x1b[31mci"}, "cannot name a key"),
+        ({"expires_in_ns": 0}, "lets nobody in"),
+        ({"expires_in_ns": 10**9 - 1}, "lets nobody in"),
+        ({"expires_in_ns": 10**26}, "no calendar has a date"),
+        ({"burst_rows": 5}, "means nothing without a rate"),
+        ({"rows_per_s": 5.0, "burst_rows": 0}, "--burst is 0"),
+        ({"rows_per_s": 5.0, "burst_rows": -1}, "--burst is -1"),
+        ({"rows_per_s": 0.0}, "--rows-per-s is 0"),
+        ({"rows_per_day": 0}, "--rows-per-day is 0"),
+    ),
+)
+def test_a_key_that_would_be_of_no_use_is_not_made(
+    file: Path, clock: DayClock, wish: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said) as caught:
+        create_key(file, **{"name": "ci", **wish}, clock=clock)
+    assert caught.value.hint
+    assert not file.exists()
 
 
 def test_revoking_what_is_not_there_says_how_to_find_it(file: Path, clock: DayClock) -> None:

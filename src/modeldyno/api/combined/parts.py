@@ -9,8 +9,9 @@ import msgspec
 
 from modeldyno.deployment.bundle import PIPELINE, open_bundle
 from modeldyno.deployment.pipeline_bundle import member_directory, open_pipeline
-from modeldyno.errors import UsageError
+from modeldyno.errors import InputError, UsageError
 from modeldyno.processing.graph import inputs_of, plan_node
+from modeldyno.processing.operations import OPERATIONS
 from modeldyno.processing.steps import Specs
 from modeldyno.records.artifact import Task
 from modeldyno.records.files import read_record
@@ -66,7 +67,7 @@ def parts_at(places: Sequence[Path], *, takes_files: bool) -> list[Part]:
 
 def _part_at(place: Path, taken: set[str]) -> Part:
     if place.suffix == ".json" and not place.is_dir():
-        return Part(str(place), read_record(place, Processing), {}, {}, None, ())
+        return Part(str(place), _operations_in(place), {}, {}, None, ())
     if (place / PIPELINE).is_file():
         pipeline = open_pipeline(place)
         names = {name: _free_name(f"{pipeline.name}.{name}", taken) for name in members_of(pipeline.graph)}
@@ -78,6 +79,15 @@ def _part_at(place: Path, taken: set[str]) -> Part:
         node, members, task, classes = Member(name=name), {name: place}, bundle.task, bundle.origin.classes
     signatures = {name: open_bundle(path).signature for name, path in members.items()}
     return Part(str(place), node, members, signatures, task, classes)
+
+
+def _operations_in(file: Path) -> Processing:
+    try:
+        return read_record(file, Processing)
+    except InputError as problem:
+        if not file.is_file():
+            raise
+        raise InputError(problem.what, why=problem.why, hint=f"operations are {', '.join(OPERATIONS)}") from problem
 
 
 def _free_name(wanted: str, taken: set[str]) -> str:

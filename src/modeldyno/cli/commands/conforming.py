@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         timeout_ns=arguments.timeout,
         progress=terminal,
     )
-    if arguments.junit is not None:
-        write_atomically(Path(arguments.junit), conformance_junit(found))
     terminal.show(found, conformance_text, as_json=arguments.json)
+    if arguments.junit is not None:  # last: a file that cannot be written must not take what was found with it
+        write_atomically(Path(arguments.junit), conformance_junit(found))
     return ExitCode.INTERRUPTED if found.state == "interrupted" else _ANSWERS[found.answer]

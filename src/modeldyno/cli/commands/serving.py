@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -130,11 +131,15 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     _check(arguments)
 
     def announce(urls: "Urls", served: "Sequence[ServedBundle]") -> None:
-        if arguments.json:
-            terminal.record(_as_json(urls, served))
-        else:
-            terminal.result(_as_text(urls, served))
-        sys.stdout.flush()
+        try:
+            if arguments.json:
+                terminal.record(_as_json(urls, served))
+            else:
+                terminal.result(_as_text(urls, served))
+            sys.stdout.flush()
+        except BrokenPipeError:  # who reads it went away; clients are somebody else
+            terminal.say(f"nobody reads where the server is: {urls['main']}")
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     settings = ServerSettings(
         host=arguments.host,

@@ -17,6 +17,7 @@ from modeldyno.server.metrics.totals import (
     Executions,
     ModelTotals,
     Outcome,
+    Stage,
     add_models,
     take,
 )
@@ -100,6 +101,32 @@ class ModelCounts:
         stages["write"].observe_all(write)
         self._requests["answered"].observe_all(parse + wait + inference + encode + write)
         self._times = bytearray()
+
+    def count_journey(
+        self, times: ServerTimes, rows: int, *, write_ns: int, preprocess_ns: int, postprocess_ns: int
+    ) -> None:
+        """A request was answered by a pipeline.
+
+        Args:
+            times: of the request.
+            rows: of the request.
+            write_ns: of handing the answer to its connection.
+            preprocess_ns: of `times.preprocess_ns`, what the pipeline did before it asked a model.
+            postprocess_ns: of `times.postprocess_ns`, what it did between its models and behind them.
+        """
+        self._rows += rows
+        parts: tuple[tuple[Stage, int], ...] = (
+            ("parse", times.preprocess_ns - preprocess_ns),
+            ("preprocess", preprocess_ns),
+            ("queue", times.queue_ns),
+            ("inference", times.inference_ns),
+            ("postprocess", postprocess_ns),
+            ("encode", times.postprocess_ns - postprocess_ns),
+            ("write", write_ns),
+        )
+        for stage, duration_ns in parts:
+            self._stages[stage].observe(duration_ns)
+        self._requests["answered"].observe(sum(duration_ns for _, duration_ns in parts))
 
     def count_hit(self, times: ServerTimes, write_ns: int, *, was_kept: bool, saved_ns: int) -> None:
         """A request was answered with what was computed for an equal one.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from modeldyno.server.metrics.histogram import BATCH_BOUNDS_ROWS, REQUEST_BOUNDS_NS, STAGE_BOUNDS_NS
 from modeldyno.server.metrics.slots import ModelKey
-from modeldyno.server.metrics.totals import CacheTotals, Distribution, ModelTotals, ProcessTotals, Stage
+from modeldyno.server.metrics.totals import STAGES, CacheTotals, Distribution, ModelTotals, ProcessTotals, Stage
 from modeldyno.wire.prometheus import Buckets, Family, Series
 
 Models = Mapping[ModelKey, ModelTotals]
@@ -60,16 +60,20 @@ _TRITON_TIMES: tuple[tuple[str, str, tuple[Stage, ...]], ...] = (
     (
         "nv_inference_request_duration_us",
         "Answered requests from the first byte until the answer was encoded, in all",
-        ("parse", "cache", "queue", "batch", "padding", "inference", "encode"),
+        tuple(stage for stage in STAGES if stage != "write"),
     ),
     (
         "nv_inference_queue_duration_us",
         "Waiting for an instance and for the batch, and merging it, in all",
         ("queue", "batch", "padding"),
     ),
-    ("nv_inference_compute_input_duration_us", "Receiving and decoding, in all", ("parse",)),
+    ("nv_inference_compute_input_duration_us", "Receiving and decoding, in all", ("parse", "preprocess")),
     ("nv_inference_compute_infer_duration_us", "Computing the batch a request was in, in all", ("inference",)),
-    ("nv_inference_compute_output_duration_us", "Splitting the batch and encoding, in all", ("encode",)),
+    (
+        "nv_inference_compute_output_duration_us",
+        "Splitting the batch and encoding, in all",
+        ("postprocess", "encode"),
+    ),
 )
 
 

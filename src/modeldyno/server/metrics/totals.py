@@ -11,15 +11,19 @@ from modeldyno.server.metrics.histogram import Histogram
 
 Outcome = Literal["answered", "failed", "cancelled", "expired", "lost"]
 """What an accepted request ends in; see `modeldyno.records.server.ServerAccount`."""
-Stage = Literal["parse", "cache", "queue", "batch", "padding", "inference", "encode", "write"]
+Stage = Literal[
+    "parse", "cache", "preprocess", "queue", "batch", "padding", "inference", "postprocess", "encode", "write"
+]
 """The parts of an answered request; together they are all of it.
 
 `parse`: from its first byte until it was decoded and admitted. `cache`: its answer was found there, and nothing of it
-was computed. `queue`: until an instance took it, or until an equal request was computed. `batch`: the part of that wait
-during which an instance was idle and it waited for company, where the deployment allows a delay. `padding`: its batch
-was merged, and padded where that is configured. `inference`: the batch was computed. `encode`: the batch was split and
-the answer encoded. `write`: the answer was given its head and handed to the socket. What did not happen to a request,
-such as `cache`, `batch` and `padding`, is not counted for it.
+was computed. `preprocess`: a pipeline did what it declares before it asked a model. `queue`: until an instance took it,
+or until an equal request was computed. `batch`: the part of that wait during which an instance was idle and it waited
+for company, where the deployment allows a delay. `padding`: its batch was merged, and padded where that is configured.
+`inference`: the batch was computed. `postprocess`: a pipeline did what it declares between its models and behind them.
+`encode`: the batch was split and the answer encoded. `write`: the answer was given its head and handed to the socket.
+What did not happen to a request, such as `cache`, `batch` and `padding`, and what only pipelines have, is not counted
+for it.
 """
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -119,14 +123,18 @@ class ModelTotals(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, queued=0)
 
     def statistics(self, name: str, version: str) -> ModelStatistics:
-        """In the terms of Triton: reading and decoding is `compute_input`, merging the batch is in `queue`.
+        """In the terms of Triton: reading, decoding and what a pipeline does before its models is `compute_input`.
+
+        What it does behind them is `compute_output`, merging the batch is in `queue`.
 
         A write is in none of them, and neither are cancelled requests. Requests that were not computed count as
         successes and in `queue`.
         """
         stages = self.stages
         answered = self.requests["answered"].count
-        input_ns, infer_ns, output_ns = (stages[stage].total for stage in ("parse", "inference", "encode"))
+        input_ns = stages["parse"].total + stages["preprocess"].total
+        infer_ns = stages["inference"].total
+        output_ns = stages["postprocess"].total + stages["encode"].total
         queue_ns = sum(stages[stage].total for stage in ("queue", "batch", "padding"))
         cache, cache_ns = self.cache, stages["cache"].total
         computed = answered - cache.hits

@@ -201,12 +201,12 @@ class PipelineService:
             _LOG.exception("pipeline %r: an answer could not be given", self.model.name)
             self._end(call, Refusal(500, "a fault of the server; its log says more"), "failed")
         else:
-            self._answer(journey, body)
+            self._answer(journey, body, now_ns)
 
-    def _answer(self, journey: Journey, body: InferBody) -> None:
+    def _answer(self, journey: Journey, body: InferBody, arrived_ns: int) -> None:
         call, encoded_ns = journey.call, self._clock.now_ns()
         path = journey.main
-        first_ask_ns = encoded_ns if journey.first_ask_ns is None else journey.first_ask_ns
+        first_ask_ns = arrived_ns if journey.first_ask_ns is None else journey.first_ask_ns
         preprocess_ns = first_ask_ns - call.started_ns
         postprocess_ns = encoded_ns - first_ask_ns - path.queue_ns - path.inference_ns
         times = ServerTimes(preprocess_ns, path.queue_ns, path.inference_ns, postprocess_ns)
@@ -217,7 +217,13 @@ class PipelineService:
         except Exception:  # noqa: BLE001 - it is logged; a journey must not come back for it
             _LOG.exception("pipeline %r: an answer could not be handed over", self.model.name)
         finally:
-            self._counts.count_answer(times, call.rows, self._clock.now_ns() - encoded_ns)
+            self._counts.count_journey(
+                times,
+                call.rows,
+                write_ns=self._clock.now_ns() - encoded_ns,
+                preprocess_ns=first_ask_ns - call.queued_ns,
+                postprocess_ns=postprocess_ns - (encoded_ns - arrived_ns),
+            )
             computed_ns = encoded_ns - postprocess_ns
             self._counts.count_batch(
                 call.rows,

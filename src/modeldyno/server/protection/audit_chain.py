@@ -8,6 +8,7 @@ from typing import NamedTuple
 from modeldyno.errors import InputError
 from modeldyno.records.security import AuditBreak, AuditChain, AuditLine
 from modeldyno.server.protection.audit_file import NOTHING_BEFORE, parse_line
+from modeldyno.server.protection.audit_snapshot import GIVE_FILES, ReadLines, read_lines
 
 
 class _Place(NamedTuple):
@@ -86,22 +87,25 @@ class _Chain:
         return AuditBreak(file=str(last.file), line=last.line, why=why)
 
 
-def check_chain(files: Sequence[Path], heads: Collection[str] = ()) -> tuple[AuditChain, set[str]]:
+def check_chain(
+    files: Sequence[Path], heads: Collection[str] = (), *, read: ReadLines = read_lines
+) -> tuple[AuditChain, set[str]]:
     """Follow what one process wrote through its files, which may be given in any order.
 
     Args:
         files: of one process.
         heads: hashes to look for.
+        read: gives the lines of a file.
 
     Returns:
         What was found, and which of the hashes are there.
 
     Raises:
-        InputError: a file cannot be read, or is empty of lines.
+        InputError: a file cannot be read or is something else, or none has a line.
     """
-    ordered = sorted(files, key=_first_number)
+    ordered = _in_order(files, read)
     chain, broken, found, last = _Chain(), None, set(), None
-    for last in _places(ordered):
+    for last in _places(ordered, read):
         why = chain.take(last)
         if heads and chain.head in heads:
             found.add(chain.head)
@@ -124,22 +128,28 @@ def check_chain(files: Sequence[Path], heads: Collection[str] = ()) -> tuple[Aud
     ), found
 
 
-def _first_number(file: Path) -> int:
-    try:
-        with file.open("rb") as stream:
-            first = stream.readline()
-    except OSError as problem:
-        raise InputError(f"cannot read {file}", why=problem.strerror or str(problem)) from problem
+def _in_order(files: Sequence[Path], read: ReadLines) -> list[Path]:
+    """By the lines they begin with; an empty one is last: a server has rotated and written nothing since."""
+    numbers = {file: _first_number(file, read) for file in files}
+    if not any(numbers.values()):
+        raise InputError(
+            f"{files[0]} is not an audit log", why="it is empty, and so are all that go with it", hint=GIVE_FILES
+        )
+    return sorted(numbers, key=lambda file: (numbers[file] == 0, numbers[file]))
+
+
+def _first_number(file: Path, read: ReadLines) -> int:
+    """Of its first line; 0 where it has none."""
+    first = next(read(file), b"")
+    if not first:
+        return 0
     line = parse_line(first)
     if line is None:
-        raise InputError(
-            f"{file} is not an audit log", why="its first line is none of one", hint="give the files of --audit"
-        )
+        raise InputError(f"{file} is not an audit log", why="its first line is none of one", hint=GIVE_FILES)
     return line.n
 
 
-def _places(files: Sequence[Path]) -> Iterator[_Place]:
+def _places(files: Sequence[Path], read: ReadLines) -> Iterator[_Place]:
     for file in files:
-        with file.open("rb") as stream:
-            for number, line in enumerate(stream, 1):
-                yield _Place(file, number, line.removesuffix(b"\n"))
+        for number, line in enumerate(read(file), 1):
+            yield _Place(file, number, line.removesuffix(b"\n"))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _WRITER = re.compile(r"\.w(\d+)(?:\.\d{6,})?$")
+_ROTATED = re.compile(r"\.\d{6,}$")
 
 
 def audit_path(path: Path, worker: int) -> Path:
@@ -22,6 +23,11 @@ def files_of(path: Path) -> list[Path]:
     own = re.compile(rf"{re.escape(path.name)}(?:\.w\d+)?(?:\.\d{{6,}})?")
     found = [one for one in path.parent.glob("*") if own.fullmatch(one.name)] if path.parent.is_dir() else []
     return sorted(found) or [path]
+
+
+def is_rotated(file: Path) -> bool:
+    """Whether nothing is written into it any more."""
+    return _ROTATED.search(file.name) is not None
 
 
 def by_writer(files: Sequence[Path]) -> list[list[Path]]:

@@ -60,7 +60,10 @@ class KeyFile:
             raise InputError(f"there is no key file {path}", hint=f"make one: dyno keys create {path} --name NAME")
         if is_new:
             self._make_private()
-        self._database = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+        try:
+            self._database = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as problem:
+            raise self._unreadable(problem) from problem
         try:
             self._prepare(is_new)
             pepper: bytes = self._database.execute("SELECT value FROM pepper").fetchone()[0]
@@ -89,9 +92,8 @@ class KeyFile:
     def _make_private(self) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        except FileExistsError:
-            pass  # another process was first, and makes it the same way
+            with contextlib.suppress(FileExistsError):  # another process was first, and makes it the same way
+                os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         except OSError as problem:
             raise output_problem(self._path, problem) from problem
 
@@ -111,8 +113,15 @@ class KeyFile:
     def _unreadable(self, problem: Exception) -> InputError:
         return InputError(
             f"{self._path} is not a readable key file",
-            why=str(problem),
+            why="it is a directory" if self._path.is_dir() else str(problem),
             hint="restore it from a backup, or make another with: dyno keys create NEW_FILE --name NAME",
+        )
+
+    def _unwritable(self, problem: Exception) -> InputError:
+        return InputError(
+            f"cannot write {self._path}",
+            why=str(problem),
+            hint="let who runs this write the file and its directory, and see that the disk has space",
         )
 
     @contextlib.contextmanager
@@ -141,7 +150,7 @@ class KeyFile:
                     (number, self.digest_of(whole), msgspec.json.encode(named)),
                 )
         except sqlite3.Error as problem:
-            raise InputError(f"cannot write {self._path}", why=str(problem)) from problem
+            raise self._unwritable(problem) from problem
         return named, Secret(whole)
 
     def revoke(self, number: str) -> Key:
@@ -165,7 +174,7 @@ class KeyFile:
                         "UPDATE keys SET record = ? WHERE id = ?", (msgspec.json.encode(key), number)
                     )
         except sqlite3.Error as problem:
-            raise InputError(f"cannot write {self._path}", why=str(problem)) from problem
+            raise self._unwritable(problem) from problem
         return key
 
     def read(self) -> dict[str, StoredKey]:
@@ -205,7 +214,7 @@ class KeyFile:
                     [(number, day, count) for number, count in rows.items()],
                 )
         except sqlite3.Error as problem:
-            raise InputError(f"cannot write {self._path}", why=str(problem)) from problem
+            raise self._unwritable(problem) from problem
 
     def version(self) -> tuple[int, ...]:
         """Another value after another process wrote, after midnight, and after the file was replaced.

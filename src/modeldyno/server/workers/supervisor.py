@@ -11,6 +11,7 @@ import msgspec
 from modeldyno.clock import Clock
 from modeldyno.errors import DynoError
 from modeldyno.records.server import ServedBundle, ServerAccount, ServerSettings
+from modeldyno.server.hang_up import on_hang_up
 from modeldyno.server.network.doors import Door, DoorName, Urls, doors_of
 from modeldyno.server.network.listening import new_loop
 from modeldyno.server.workers.changes import Changes
@@ -56,7 +57,7 @@ class Supervisor:
 
         Args:
             on_ready: called with where each door is and what is served, once all workers have started.
-            signals: those that end it; SIGHUP renews certificates if there are any.
+            signals: those that end it; SIGHUP does, too, where there are no certificates to renew.
 
         Returns:
             The sum of the workers' accounts. Of one that was killed, what it accepted and did not answer is lost.
@@ -83,8 +84,8 @@ class Supervisor:
                 self._entrances.append(Entrance(door, loop=self.loop, on_connection=self._take))
             for number in signals:
                 self.loop.add_signal_handler(number, self.stop)
-            if self._settings.tls is not None and signals:
-                self.loop.add_signal_handler(signal.SIGHUP, self.renew)
+            if signals:
+                on_hang_up(self.loop, renew=None if self._settings.tls is None else self.renew, end=self._leave)
             self.crew.start()
         except DynoError as problem:
             self.report_failure(problem)
@@ -99,6 +100,11 @@ class Supervisor:
         self._is_stopping = True
         # What waits in the backlog when the signal comes is handed on first.
         self.loop.call_later(_GRACE_S, self._close)
+
+    def _leave(self) -> None:
+        """Have all workers drain, unless that has begun."""
+        if not self._is_stopping:
+            self.stop()
 
     def _close(self) -> None:
         for entrance in self._entrances:
