@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+from collections import deque
 from collections.abc import Iterator
 from typing import Self
 
@@ -29,6 +30,9 @@ class Peer:
         host, _, port = address.rpartition(":")
         self._socket = socket.create_connection((host, int(port)), timeout=60)
         self._frames = FrameReader()
+        self._unread: deque[Frame] = deque()
+        self._ended: dict[int, bytes] = {}
+        """Trailers of streams that nobody has asked about yet."""
         self.send(greeting)
 
     def __enter__(self) -> Self:
@@ -51,22 +55,29 @@ class Peer:
         self.send(call_headers(stream, path, headers) + format_frame(FrameType.DATA, END_STREAM, stream, body))
 
     def read(self) -> Iterator[Frame]:
-        """Frames until the server closes."""
+        """Frames until the server closes; who looks away reads on later."""
         while True:
+            while self._unread:
+                yield self._unread.popleft()
             try:
                 received = self._socket.recv(100_000)
             except ConnectionResetError:
                 return
             if not received:
                 return
-            yield from self._frames.feed(received)
+            self._unread += self._frames.feed(received)
 
     def status(self, stream: int) -> dict[bytes, bytes]:
-        """Trailers of the answer."""
-        for kind, flags, number, payload in self.read():
-            if kind == FrameType.HEADERS and number == stream and flags & END_STREAM:
-                return BlockReader().decode(payload)
-        raise AssertionError(f"no answer on stream {stream}")
+        """Trailers of the answer, whatever was answered before it."""
+        if stream not in self._ended:
+            for kind, flags, number, payload in self.read():
+                if kind == FrameType.HEADERS and flags & END_STREAM:
+                    self._ended[number] = payload
+                    if number == stream:
+                        break
+            else:
+                raise AssertionError(f"no answer on stream {stream}")
+        return BlockReader().decode(self._ended.pop(stream))
 
     def goodbye(self) -> int:
         """The error code of the server's GOAWAY, or of none: -1."""
