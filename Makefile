@@ -4,9 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
-# Many tests wait for loads and deadlines: three at a time keep two cores busy. Those of one file stay together.
+# Many tests wait for loads and deadlines: three at a time keep two cores busy. They are dealt out in order, by their
+# places: by name, tests that schemathesis draws from one document would count as one.
 JOBS ?= 3
-BESIDE := -n $(JOBS) --dist loadfile
+BESIDE := -n $(JOBS) --dist worksteal
 FORMAT_TESTS := tests/formats tests/compression tests/runtimes
 
 help:  ## show this list
