@@ -4,10 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
-# Many tests wait for loads and deadlines: three at a time keep two cores busy. They are dealt out in order, by their
-# places: by name, tests that schemathesis draws from one document would count as one.
+# Many tests wait for loads and deadlines: three at a time keep two cores busy. Those of one file stay together.
 JOBS ?= 3
-BESIDE := -n $(JOBS) --dist worksteal
+BESIDE := -n $(JOBS) --dist loadfile --ignore=$(DRAWN_TESTS)
+DRAWN_BESIDE := -n $(JOBS) --dist worksteal $(DRAWN_TESTS)
+# Drawn from a document, they bear one name, and by file pytest-xdist deals tests out by their names.
+DRAWN_TESTS := tests/hostile/test_openapi.py
 FORMAT_TESTS := tests/formats tests/compression tests/runtimes
 
 help:  ## show this list
@@ -52,6 +54,7 @@ demo: .venv/.run  ## train a digits model and find, prove and bundle its fastest
 
 test: .venv/.dev  ## run the tests
 	@$(PYTEST) $(BESIDE) -m "not slow and not real_time"
+	@$(PYTEST) $(DRAWN_BESIDE) -m "not slow"
 	@$(PYTEST) -m "real_time and not slow"
 
 test-formats: .venv/.formats  ## run the tests of all model formats and of compression, with the large libraries
@@ -59,6 +62,7 @@ test-formats: .venv/.formats  ## run the tests of all model formats and of compr
 
 test-all: test test-formats  ## run these and those that take minutes or a download (an engine)
 	@$(PYTEST) $(BESIDE) -m "slow and not real_time" $(addprefix --ignore=,$(FORMAT_TESTS))
+	@$(PYTEST) $(DRAWN_BESIDE) -m "slow"
 
 test-quiet: .venv/.dev  ## run those that hold moments against theories, on a machine with nothing else to do (half an hour)
 	@$(PYTEST) -m "real_time"

@@ -1,6 +1,8 @@
 import os
 import signal
+from collections import Counter
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -21,6 +23,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the floor that a user keeps."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
+    """By file, pytest-xdist deals tests out by their names; of those that share one it would run the first alone."""
+    shared = [name for name, count in Counter(ids).items() if count > 1]
+    if shared and node.config.option.dist == "loadfile":
+        raise pytest.UsageError(f"several tests are called {shared[0]}: run them with --dist worksteal")
 
 
 @pytest.hookimpl(wrapper=True)
