@@ -3,13 +3,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Drawn from a document, they bear one name, and by file pytest-xdist deals tests out by their names.
+DRAWN_TESTS := tests/hostile/test_openapi.py
 PYTEST := $(BIN)/python -m pytest
 # Many tests wait for loads and deadlines: three at a time keep two cores busy. Those of one file stay together.
 JOBS ?= 3
 BESIDE := -n $(JOBS) --dist loadfile --ignore=$(DRAWN_TESTS)
 DRAWN_BESIDE := -n $(JOBS) --dist worksteal $(DRAWN_TESTS)
-# Drawn from a document, they bear one name, and by file pytest-xdist deals tests out by their names.
-DRAWN_TESTS := tests/hostile/test_openapi.py
 FORMAT_TESTS := tests/formats tests/compression tests/runtimes
 
 help:  ## show this list

@@ -26,7 +26,6 @@ EXTENSIONS = (
 """
 
 _LONGEST_ERROR = 2000
-_BLANKS = b" \t\r\n"
 LIVE = b'{"live":true}'
 READY = b'{"ready":true}'
 NOT_READY = b'{"ready":false}'
@@ -94,7 +93,7 @@ def decode_index_filter(body: bytes | bytearray) -> bool:
     Raises:
         WireError: it is no such request.
     """
-    if not body.strip(_BLANKS):
+    if not body:
         return False
     try:
         return msgspec.json.decode(body, type=_IndexRequest).ready
@@ -109,7 +108,7 @@ def check_change(verb: Literal["load", "unload"], body: bytes | bytearray) -> No
         WireError: it is no such request, or asks for what is not offered.
     """
     try:
-        parameters = msgspec.json.decode(body, type=_Change).parameters if body.strip(_BLANKS) else {}
+        parameters = msgspec.json.decode(body, type=_Change).parameters if body else {}
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
         raise WireError(f"not a valid {verb} request: {problem}") from problem
     for name in parameters:
