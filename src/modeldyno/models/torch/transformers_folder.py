@@ -115,7 +115,7 @@ def load_encoder(path: Path, signature: Signature, *, spells_attention: bool = F
         path: of the config.json.
         signature: that it shall have.
         spells_attention: whether attention is computed by plain products and a softmax, which is slower in PyTorch, but
-            exported without the guard against rows without a token and with half the reshapes.
+            exported without the guard against rows without a token and with two thirds of the reshapes.
 
     Raises:
         InputError: it cannot be loaded, or is another model than `signature` says.
