@@ -12,6 +12,7 @@ from modeldyno.errors import InputError, ToolError, UsageError
 from modeldyno.models.scikit.estimator import save_skops
 from modeldyno.records.first_call import FirstCall
 from modeldyno.records.speed import Profile
+from modeldyno.runtimes.onnx_profile import OnnxProfile
 from modeldyno.testing import models as samples
 from modeldyno.testing.bundles import write_echo_bundle
 
@@ -51,6 +52,12 @@ def test_a_profile_without_data_tells_speed_operators_layers_and_costs(dense: Pa
         assert anatomy.split is not None
     assert profiles.PEAKS == found.peaks
     assert "" == found.data
+
+
+def test_no_more_is_asked_of_a_profiler_than_it_keeps(dense: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # It executes four operators: one call in each of the six blocks.
+    monkeypatch.setattr(OnnxProfile, "most_events", 4 * 6)
+    assert {6} == {one.profiled_calls for one in modeldyno.profile(dense, **SHORTEST).anatomies}
 
 
 def test_the_first_call_and_the_memory_are_those_of_the_processes(dense: Path) -> None:

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from modeldyno.errors import InputError, ToolError
 from modeldyno.protocols import Tensors
@@ -18,8 +18,6 @@ from modeldyno.records.anatomy import Operation, Tensor, Trace
 from modeldyno.records.deployment import SessionSettings
 from modeldyno.runtimes.onnx_runtime import session_options
 
-MOST_EVENTS = 100_000
-"""The profiler keeps a million in memory and drops the rest; each takes about 700 bytes of its file."""
 _LARGEST_GRAPH_BYTES = 1_800_000_000
 """A graph with its weights in one file must stay below protobuf's 2 GiB."""
 _RESOLUTION_NS = 1_000
@@ -30,6 +28,9 @@ _SUFFIX = "_kernel_time"
 
 class OnnxProfile:
     """A session with the profiler on. Use it as a context: the profiler's files are gone after it."""
+
+    most_events: ClassVar[int] = 100_000
+    """To ask of it in all: it keeps a million in memory and drops the rest; each takes about 700 bytes of its file."""
 
     def __init__(self, path: Path, settings: SessionSettings) -> None:
         self._path = path

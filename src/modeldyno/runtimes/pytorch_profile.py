@@ -7,7 +7,7 @@ apart into itself and those that it calls, where these are known.
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from modeldyno.errors import ToolError
 from modeldyno.protocols import Session, Tensors
@@ -15,8 +15,6 @@ from modeldyno.records.anatomy import Operation, Trace
 from modeldyno.runtimes.pytorch_operators import is_counted, is_view, operation_of
 from modeldyno.torch_library import load_torch
 
-MOST_EVENTS = 20_000
-"""Each takes some 0.1 ms to read in the end."""
 _CALL = "modeldyno.call"
 _OPERATOR = "aten::"
 _RESOLUTION_NS = 1
@@ -32,6 +30,9 @@ class PyTorchProfile:
     Args:
         open_session: opens the session that is called.
     """
+
+    most_events: ClassVar[int] = 20_000
+    """To ask of it in all: each takes some 0.1 ms to read in the end."""
 
     def __init__(self, open_session: Callable[[], Session]) -> None:
         self._open = open_session

@@ -18,9 +18,8 @@ from modeldyno.records.anatomy import Anatomy, Trace
 from modeldyno.records.artifact import Artifact
 from modeldyno.records.deployment import Deployment, RuntimeName
 from modeldyno.records.peaks import MemoryLevel, PeakPrecision, Peaks
-from modeldyno.runtimes.onnx_profile import MOST_EVENTS, OnnxProfile
+from modeldyno.runtimes.onnx_profile import OnnxProfile
 from modeldyno.runtimes.openvino_profile import OpenVinoProfile
-from modeldyno.runtimes.pytorch_profile import MOST_EVENTS as MOST_PYTORCH_EVENTS
 from modeldyno.runtimes.pytorch_profile import PyTorchProfile
 from modeldyno.stats.roofline import Counted, Roof, operator_times, operators_estimate, split_of
 from modeldyno.units import format_duration
@@ -132,8 +131,7 @@ def _watched(profile: Profile, artifact: Artifact, deployment: Deployment, batch
     """Calls with and without the profiler and around our session, in turns."""
     call_ns = min(_call_ns(profile, batch, until.clock) for _ in range(WARMUP_CALLS))
     layers, notes = _layers(artifact, deployment, batch, call_ns)
-    most_events = MOST_PYTORCH_EVENTS if deployment.runtime == "pytorch" else MOST_EVENTS
-    most_calls = max(1, most_events // (profile.operators or _MANY_OPERATORS) // BLOCKS)
+    most_calls = max(1, profile.most_events // (profile.operators or _MANY_OPERATORS) // BLOCKS)
     turns = Turns(blocks=BLOCKS, deadline_ns=until.deadline_ns, most_calls=min(_MOST_CALLS, most_calls))
     times = take_turns({**layers, "profiled": lambda: profile.run(batch)}, turns, clock=until.clock)
     return _Watched(times, profile.end(skip=2 * WARMUP_CALLS), notes)
