@@ -1,5 +1,7 @@
 """Models on disk, and what was made of them."""
 
+from os import PathLike
+from pathlib import PurePath
 from typing import Literal
 
 from modeldyno.records.base import Estimate, Record
@@ -12,6 +14,26 @@ ModelFormat = Literal[
     "torch-export", "torchscript", "torch-module", "torch-aoti", "transformers", "compiled-trees",
 ]  # fmt: skip
 Precision = Literal["fp64", "fp32", "fp16", "int8", "mixed", "bf16", "int4"]
+_CODE: frozenset[ModelFormat] = frozenset(
+    {"python", "torch-export", "torchscript", "torch-module", "torch-aoti", "compiled-trees"}
+)
+
+
+def is_code(model_format: ModelFormat, path: str | PathLike[str]) -> bool:
+    """Whether loading a model runs what its author put in it, so that it is loaded only with `--trust`.
+
+    A .skops file of unknown types and a Keras file with layers of Python code need it too: their names do not tell.
+
+    Args:
+        model_format: of the model.
+        path: of its main file.
+    """
+    return model_format in _CODE or (model_format == "sklearn" and is_pickle(path))
+
+
+def is_pickle(path: str | PathLike[str]) -> bool:
+    """Whether a scikit-learn model is a pickle: whatever does not end in .skops is taken for one."""
+    return PurePath(path).suffix.lower() != ".skops"
 
 
 class Model(Record, frozen=True, kw_only=True):

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import onnx
 import pytest
+from msgspec.structs import replace
 
-from modeldyno.api.artifacts.opening import artifact_of, is_intact
+from modeldyno.api.artifacts.opening import artifact_of, is_intact, open_artifact
+from modeldyno.errors import InputError, TrustError
 from modeldyno.models.examine import examine
-from modeldyno.records.artifact import Artifact
+from modeldyno.records.artifact import Artifact, ModelFormat, is_code
 from modeldyno.testing.models import write_dense_onnx
 
 
@@ -28,3 +30,30 @@ def test_an_artifact_of_several_files_is_intact_as_long_as_each_is(artifact: Art
     assert not is_intact(artifact)
     weights.unlink()
     assert not is_intact(artifact)
+
+
+@pytest.mark.parametrize(
+    ("model_format", "name"),
+    (
+        ("python", "rule.py"),
+        ("torch-module", "net.py"),
+        ("torch-export", "net.pt2"),
+        ("torch-aoti", "net.pt2"),
+        ("torchscript", "net.pt"),
+        ("compiled-trees", "trees.so"),
+        ("sklearn", "digits.pkl"),
+        ("sklearn", "digits.joblib"),
+        ("sklearn", "digits.SKOPS"),
+        ("onnx", "net.onnx"),
+    ),
+)
+def test_what_is_code_is_what_is_not_opened_without_trust(
+    artifact: Artifact, tmp_path: Path, model_format: ModelFormat, name: str
+) -> None:
+    if model_format.startswith("torch"):
+        pytest.importorskip("torch")
+    path = tmp_path / name
+    path.write_bytes(b"{}")
+    code = replace(artifact, format=model_format, path=str(path), entry="make" if path.suffix == ".py" else "")
+    with pytest.raises(TrustError if is_code(model_format, path) else InputError):
+        open_artifact(code, trust=False)

@@ -18,7 +18,7 @@ from modeldyno.models.scikit.columns import (
 from modeldyno.models.scikit.trees import check_trees
 from modeldyno.models.trust import VOUCHED_TYPES, refuse_pickle, refuse_unknown_types
 from modeldyno.processing.tables import table_of
-from modeldyno.records.artifact import Model, Precision, Task
+from modeldyno.records.artifact import Model, Precision, Task, is_pickle
 from modeldyno.records.files import digest_file, output_problem
 from modeldyno.records.signature import Signature, TensorSpec
 
@@ -60,7 +60,7 @@ def read_estimator(path: Path, *, trust: bool) -> LoadedEstimator:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", InconsistentVersionWarning)
-        load = _load_skops if path.suffix.lower() == ".skops" else _load_pickle
+        load = _load_pickle if is_pickle(path) else _load_skops
         estimator = load(path, trust=trust)
     if not hasattr(estimator, "predict"):
         raise InputError(

@@ -3,15 +3,12 @@
 import shlex
 from pathlib import PurePath
 
-from modeldyno.records.artifact import Artifact, Model, ModelFormat
+from modeldyno.records.artifact import Artifact, Model, is_code
 from modeldyno.records.environment import Environment
 from modeldyno.reports.findings import model_shape
 from modeldyno.reports.terminal.layout import entry, spaced
 from modeldyno.reports.wording import LIBRARY_NAMES
 from modeldyno.units import format_number, format_size
-
-_CODE: frozenset[ModelFormat] = frozenset({"python", "torch-export", "torchscript", "torch-module", "torch-aoti"})
-"""Formats that are loaded for those only who vouch for them."""
 
 
 def model_line(model: Model) -> list[str]:
@@ -34,8 +31,7 @@ def typed(model: Model | Artifact, *, makes_code: bool = False) -> str:
         makes_code: whether the command is to make machine code of it.
     """
     named = shlex.quote(f"{model.path}:{model.entry}" if model.entry else model.path)
-    is_pickle = model.format == "sklearn" and PurePath(model.path).suffix.lower() != ".skops"
-    return f"{named} --trust" if makes_code or is_pickle or model.format in _CODE else named
+    return f"{named} --trust" if makes_code or is_code(model.format, model.path) else named
 
 
 def machine_lines(environment: Environment) -> list[str]:
