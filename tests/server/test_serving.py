@@ -4,20 +4,16 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
+from tests.server.gate import Gate
 
 from modeldyno.clock import SystemClock
 from modeldyno.errors import UsageError
-from modeldyno.protocols import Tensors
 from modeldyno.records.server import ServerAccount, ServerSettings
 from modeldyno.server.serving import serve
 from modeldyno.testing.running_server import RunningServer, http_request, infer_request, make_model
-from modeldyno.testing.sessions import sum_rows
 
 Serving = Callable[..., RunningServer]
 
@@ -58,21 +54,15 @@ def test_a_signal_ends_the_process_after_the_answers(number: signal.Signals) -> 
 
 
 def test_a_terminal_that_hangs_up_twice_does_not_cut_the_answers_off(serving: Serving) -> None:
-    entered, passes = threading.Event(), threading.Event()
-
-    def wait(inputs: Tensors) -> dict[str, NDArray[np.generic]]:
-        entered.set()
-        assert passes.wait(60)
-        return sum_rows(inputs)
-
-    server = serving(make_model(wait))
+    gate = Gate()
+    server = serving(make_model(gate))
     with server.connect() as client:
         client.send(infer_request([[1, 2, 3, 4]]))
-        assert entered.wait(60)
+        gate.wait_entered()
         for _ in range(2):
             server._server.loop.call_soon_threadsafe(server._server._leave)
         assert server.wait_refusing()
-        passes.set()
+        gate.open()
         assert 200 == client.read().status
         server.join()
 
@@ -90,17 +80,11 @@ def test_a_server_that_is_to_outlive_its_terminal_does() -> None:
 
 
 def test_draining_answers_what_was_accepted_and_refuses_readiness(serving: Serving) -> None:
-    entered, passes = threading.Event(), threading.Event()
-
-    def wait(inputs: Tensors) -> dict[str, NDArray[np.generic]]:
-        entered.set()
-        assert passes.wait(60)
-        return sum_rows(inputs)
-
-    server = serving(make_model(wait))
+    gate = Gate()
+    server = serving(make_model(gate))
     with server.connect() as client, server.connect() as other:
         client.send(infer_request([[1, 2, 3, 4]]))
-        assert entered.wait(60)
+        gate.wait_entered()
         # The end of this request arrives while the server drains: it is read, answered, and is the last.
         probe = http_request("GET", "/v2/health/ready")
         other.send(probe[:-2])
@@ -110,7 +94,7 @@ def test_draining_answers_what_was_accepted_and_refuses_readiness(serving: Servi
         reply = other.read()
         assert (503, "close") == (reply.status, reply.headers["connection"])
         assert other.is_ended()
-        passes.set()
+        gate.open()
         reply = client.read()
         assert (200, "close") == (reply.status, reply.headers["connection"])
         assert client.is_ended()
@@ -119,21 +103,15 @@ def test_draining_answers_what_was_accepted_and_refuses_readiness(serving: Servi
 
 
 def test_a_drain_that_takes_too_long_is_cut_off_and_counted(serving: Serving) -> None:
-    entered, passes = threading.Event(), threading.Event()
-
-    def wait(inputs: Tensors) -> dict[str, NDArray[np.generic]]:
-        entered.set()
-        assert passes.wait(60)
-        return sum_rows(inputs)
-
-    server = serving(make_model(wait), drain_timeout_ns=100_000_000)
+    gate = Gate()
+    server = serving(make_model(gate), drain_timeout_ns=100_000_000)
     with server.connect() as client:
         client.send(infer_request([[1, 2, 3, 4]]) * 3)
-        assert entered.wait(60)
+        gate.wait_entered()
         server.stop()
         server.join()
         assert client.is_ended()
-    passes.set()
+    gate.open()
     assert ServerAccount(accepted=3, answered=0, failed=0, cancelled=3, refused=0) == server.account
 
 

@@ -4,7 +4,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
+from tests.server.gate import Gate
 
 from modeldyno.api.keys import create_key
 from modeldyno.clock import SystemClock
@@ -26,7 +26,6 @@ from modeldyno.server.call import Answer
 from modeldyno.server.protection.protection import Protection
 from modeldyno.testing.gated_service import MS, GatedService, gated_deployment
 from modeldyno.testing.running_server import Client, RunningServer, infer_request, make_model
-from modeldyno.testing.sessions import sum_rows
 
 Serving = Callable[..., RunningServer]
 ROW = [1.0, 2.0, 3.0, 4.0]
@@ -154,19 +153,13 @@ def test_the_load_generator_finds_and_understands_every_line(serving: Serving) -
 
 
 def test_metrics_are_answered_while_the_model_is_saturated(serving: Serving) -> None:
-    entered, passes = threading.Event(), threading.Event()
-
-    def wait(inputs: Tensors) -> dict[str, NDArray[np.generic]]:
-        entered.set()
-        assert passes.wait(60)
-        return sum_rows(inputs)
-
-    server = serving(make_model(wait, max_queued_rows=2))
+    gate = Gate()
+    server = serving(make_model(gate, max_queued_rows=2))
     with ExitStack() as stack:
         clients = [stack.enter_context(server.connect()) for _ in range(5)]
         try:
             clients[0].send(infer_request([ROW]))
-            assert entered.wait(60)
+            gate.wait_entered()
             for client in clients[1:3]:
                 client.send(infer_request([ROW]))
             # On other connections: those before may be read later than this one, which the queue must be full for.
@@ -176,7 +169,7 @@ def test_metrics_are_answered_while_the_model_is_saturated(serving: Serving) -> 
             clients[2].close()
             wait_for(clients[4], lambda found: found.value("nv_inference_request_failure", reason="CANCELED") == 1)
         finally:
-            passes.set()
+            gate.open()
         assert 3 == page.value("modeldyno_requests_in_progress")
         assert 1 == page.value("nv_inference_request_failure", reason="REJECTED")
         assert [200] * 2 == [client.read().status for client in clients[:2]]

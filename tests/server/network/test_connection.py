@@ -2,37 +2,28 @@
 
 import asyncio
 import json
-import threading
 from collections.abc import Callable
 from unittest.mock import Mock
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
+from tests.server.gate import Gate
 
-from modeldyno.protocols import Tensors
 from modeldyno.records.server import ServerSettings
 from modeldyno.server.network.http1 import Listener
 from modeldyno.testing.clock import ManualClock
 from modeldyno.testing.running_server import RunningServer, http_request, infer_request, make_model
-from modeldyno.testing.sessions import sum_rows
 
 Serving = Callable[..., RunningServer]
 SHORT_NS = 50_000_000
 
 
 def test_pipelined_requests_are_answered_in_order(serving: Serving) -> None:
-    passes = threading.Event()
-
-    def wait(inputs: Tensors) -> dict[str, NDArray[np.generic]]:
-        assert passes.wait(60)
-        return sum_rows(inputs)
-
-    server = serving(make_model(wait))
+    gate = Gate()
+    server = serving(make_model(gate))
     with server.connect() as client, server.connect() as other:
         client.send(infer_request([[1, 2, 3, 4]]) + http_request("GET", "/v2") + http_request("GET", "/nowhere"))
         assert other.ask("GET", "/v2/health/live").status == 200
-        passes.set()
+        gate.open()
         assert "inference-header-content-length" in client.read().headers
         assert json.loads(client.read().body)["name"] == "modeldyno"
         assert client.read().status == 404

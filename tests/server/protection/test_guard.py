@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import grpc
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.server.gate import Gate
 from tests.server.shelf import Shelf
 
 from modeldyno.api.auditing import verify_audit
@@ -204,15 +204,10 @@ def test_every_request_is_in_the_audit_log_with_what_became_of_it(guarded: Guard
 def test_a_client_that_went_away_is_in_the_audit_log_and_pays_nothing(
     guarded: Guarded, keys: str, tmp_path: Path
 ) -> None:
-    passes = threading.Event()
-
-    def wait(inputs: Tensors) -> dict[str, NDArray[np.generic]]:
-        assert passes.wait(60)
-        return sum_rows(inputs)
-
+    gate = Gate()
     path = tmp_path / "audit.jsonl"
     secret = create_key(keys, "ci", rows_per_day=1).secret
-    server = guarded(make_model(wait), keys=keys, audit=str(path))
+    server = guarded(make_model(gate), keys=keys, audit=str(path))
     with server.connect() as client, server.connect() as other:
         client.send(infer_request(ROWS).replace(b"Host: test", f"Host: test\r\nX-API-Key: {secret}".encode()))
         while 200 != other.ask("GET", "/v2/health/live").status:
@@ -221,7 +216,7 @@ def test_a_client_that_went_away_is_in_the_audit_log_and_pays_nothing(
         while not audited(path):
             other.ask("GET", "/v2/health/live")
         assert [("cancelled", 499)] == [(line["outcome"], line["status"]) for line in audited(path)]
-        passes.set()
+        gate.open()
         assert 200 == ask_to_infer(other, secret).status
 
 
