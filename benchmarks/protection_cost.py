@@ -33,7 +33,8 @@ from modeldyno.server.protection.guard import GuardedRouter
 from modeldyno.server.protection.protection import Protection
 from modeldyno.server.routes import Router
 from modeldyno.server.serving import ServedModel
-from modeldyno.wire.http1_request import RequestLimits, RequestReader
+from modeldyno.wire.http1_reader import RequestReader
+from modeldyno.wire.http1_request import RequestLimits
 from modeldyno.wire.v2_client import encode_infer_request
 
 SIGNATURE = Signature(

@@ -12,7 +12,7 @@ from modeldyno.protocols import Tensors
 from modeldyno.records.server import ServerSettings
 from modeldyno.testing.running_server import HttpReply, RunningServer, infer_request, make_model
 from modeldyno.testing.sessions import sum_rows
-from modeldyno.wire.v2_request import InferRequestDecoder
+from modeldyno.wire.v2_decoder import InferRequestDecoder
 from modeldyno.wire.v2_response import InferResponseEncoder
 
 

@@ -17,7 +17,8 @@ from modeldyno.records.signature import DATATYPES, Signature, TensorSpec
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.grpc_answer import CallError, MessageReader
 from modeldyno.wire.header_block import encode_block
-from modeldyno.wire.http1_request import HttpRequest, RequestLimits, RequestReader
+from modeldyno.wire.http1_reader import RequestReader
+from modeldyno.wire.http1_request import HttpRequest, RequestLimits
 from modeldyno.wire.http2_frames import (
     ACK,
     END_STREAM,
@@ -33,9 +34,9 @@ from modeldyno.wire.http2_frames import (
 from modeldyno.wire.http2_limits import Http2Limits
 from modeldyno.wire.http2_server import Http2Server
 from modeldyno.wire.v2_client import encode_infer_request
+from modeldyno.wire.v2_decoder import InferRequestDecoder
 from modeldyno.wire.v2_grpc import encode_infer_request as encode_grpc_request
 from modeldyno.wire.v2_grpc_infer import InferTranslator
-from modeldyno.wire.v2_request import InferRequestDecoder
 
 EXAMPLES = 300
 SIGNATURE = Signature(

@@ -23,7 +23,7 @@ from modeldyno.testing import models as samples
 from modeldyno.testing.running_server import RunningServer
 from modeldyno.testing.sessions import echo_signature
 from modeldyno.wire.v2_client import decode_infer_response, encode_infer_request
-from modeldyno.wire.v2_request import InferRequestDecoder
+from modeldyno.wire.v2_decoder import InferRequestDecoder
 
 FACTOR = 3.0
 ROWS = np.array([[1.0, -2.5], [0.0, 100.0]], np.float32)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modeldyno.wire.content_coding import choose_coding, compress
-from modeldyno.wire.http1_request import RequestLimits, RequestReader
+from modeldyno.wire.http1_reader import RequestReader
+from modeldyno.wire.http1_request import RequestLimits
 
 LIMITS = RequestLimits(max_body_bytes=1000)
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {

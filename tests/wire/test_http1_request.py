@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modeldyno.wire.errors import WireError
-from modeldyno.wire.http1_request import RequestLimits, RequestReader
+from modeldyno.wire.http1_reader import RequestReader
+from modeldyno.wire.http1_request import RequestLimits
 
 LIMITS = RequestLimits(max_body_bytes=1000, max_head_bytes=2000, max_headers=10, max_target_bytes=100)
 POST = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nX-Two: a\r\nx-two: b\r\n\r\nhello"

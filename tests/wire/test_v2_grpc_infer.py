@@ -9,10 +9,10 @@ from tritonclient.grpc import service_pb2
 
 from modeldyno.records.signature import Signature, TensorSpec
 from modeldyno.wire.errors import WireError
+from modeldyno.wire.v2_decoder import InferRequestDecoder
 from modeldyno.wire.v2_grpc import encode_infer_request, infer_outputs, parse_infer_response
 from modeldyno.wire.v2_grpc_infer import AnswerTranslator, InferTranslator, stream_answer, stream_error
 from modeldyno.wire.v2_messages import message_class
-from modeldyno.wire.v2_request import InferRequestDecoder
 from modeldyno.wire.v2_response import InferResponseEncoder
 
 SIGNATURE = Signature(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from modeldyno.records.signature import Signature, TensorSpec
 from modeldyno.wire.errors import WireError
-from modeldyno.wire.v2_request import InferRequestDecoder
+from modeldyno.wire.v2_decoder import InferRequestDecoder
 from modeldyno.wire.v2_wishes import OutputWish
 
 SIGNATURE = Signature(

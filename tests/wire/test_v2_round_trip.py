@@ -11,7 +11,7 @@ from tests.arrays import arrays
 
 from modeldyno.records.signature import DATATYPES, WITHOUT_JSON, Signature, TensorSpec
 from modeldyno.wire.v2_client import decode_infer_response, encode_infer_request
-from modeldyno.wire.v2_request import InferRequestDecoder
+from modeldyno.wire.v2_decoder import InferRequestDecoder
 from modeldyno.wire.v2_response import InferResponseEncoder
 
 IN_JSON = sorted(set(DATATYPES) - WITHOUT_JSON)

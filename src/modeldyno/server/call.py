@@ -7,7 +7,8 @@ import msgspec
 
 from modeldyno.protocols import Tensors
 from modeldyno.wire.errors import WireError
-from modeldyno.wire.v2_request import InferRequest, InferRequestDecoder
+from modeldyno.wire.v2_decoder import InferRequestDecoder
+from modeldyno.wire.v2_request import InferRequest
 from modeldyno.wire.v2_response import InferBody
 from modeldyno.wire.v2_tensors import Buffer
 

@@ -29,31 +29,45 @@ class Outlet(Protocol):
         ...
 
 
-class Exchange(msgspec.Struct, eq=False):
-    """Takes one answer, makes it HTTP, and hands it to the connection, which keeps the order."""
+class Exchange:
+    """Takes one answer, makes it HTTP, and hands it to the connection, which keeps the order.
 
-    outlet: Outlet
-    """Told when there is an answer."""
-    started_ns: int
-    """When the request's first byte came."""
-    closes: bool = False
-    """Whether the connection ends after this answer."""
-    keep_alive_line: bytes = b""
-    """A header line for clients that must be told that the connection stays."""
-    without_body: bool = False
-    """Whether only the head of the answer is asked for."""
-    with_timing: bool = False
-    """Whether an inference is answered with its times."""
-    accepted: bytes | None = None
-    """The codings that the client understands, in its words."""
-    deadline_ns: int | None = None
-    """When the client gives up, where it says so."""
-    message: bytes | None = None
-    """The whole answer, once it is there."""
-    abandoned: Callable[[], None] | None = None
-    """Called when the client is gone before the answer."""
-    visit: Visit | None = None
-    """Who asked, where that matters."""
+    Args:
+        outlet: told when there is an answer.
+        started_ns: when the request's first byte came.
+        closes: whether the connection ends after this answer.
+        keep_alive_line: a header line for clients that must be told that the connection stays.
+        without_body: whether only the head of the answer is asked for.
+        with_timing: whether an inference is answered with its times.
+        accepted: the codings that the client understands, in its words.
+    """
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        *,
+        started_ns: int,
+        closes: bool = False,
+        keep_alive_line: bytes = b"",
+        without_body: bool = False,
+        with_timing: bool = False,
+        accepted: bytes | None = None,
+    ) -> None:
+        self.outlet = outlet
+        self.started_ns = started_ns
+        self.closes = closes
+        self.keep_alive_line = keep_alive_line
+        self.without_body = without_body
+        self.with_timing = with_timing
+        self.accepted = accepted
+        self.deadline_ns: int | None = None
+        """When the client gives up, where it says so."""
+        self.message: bytes | None = None
+        """The whole answer, once it is there."""
+        self.abandoned: Callable[[], None] | None = None
+        """Called when the client is gone before the answer."""
+        self.visit: Visit | None = None
+        """Who asked, where that matters."""
 
     def respond(self, status: int, body: bytes, headers: bytes = b"") -> None:
         """Answer with a JSON document."""

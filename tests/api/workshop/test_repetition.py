@@ -23,7 +23,7 @@ from modeldyno.records.workload import Repeats
 from modeldyno.search.caching import with_cache
 from modeldyno.search.space import deployment
 from modeldyno.server.caching.question import Questions
-from modeldyno.wire.v2_request import InferRequestDecoder
+from modeldyno.wire.v2_decoder import InferRequestDecoder
 
 SIGNATURE = Signature(
     inputs=(TensorSpec(name="x", datatype="FP32", shape=("batch", 2)),),

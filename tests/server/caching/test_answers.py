@@ -18,8 +18,9 @@ from modeldyno.server.caching.answers import AnswerCache, Entry, size_of
 from modeldyno.server.caching.question import Questions
 from modeldyno.testing.sessions import echo_signature, sum_signature
 from modeldyno.wire.v2_client import encode_infer_request
+from modeldyno.wire.v2_decoder import InferRequestDecoder
 from modeldyno.wire.v2_parameters import Parameter
-from modeldyno.wire.v2_request import InferRequest, InferRequestDecoder
+from modeldyno.wire.v2_request import InferRequest
 from modeldyno.wire.v2_tensors import encode_binary
 from modeldyno.wire.v2_wishes import OutputWish
 

@@ -11,7 +11,7 @@ from modeldyno.loadgen.readers.table import Readers
 from modeldyno.loadgen.transports.connection import Dialer
 from modeldyno.loadgen.transports.in_process import InProcessDialer
 from modeldyno.loadgen.worker import main
-from modeldyno.wire.v2_request import InferRequestDecoder
+from modeldyno.wire.v2_decoder import InferRequestDecoder
 
 HEADER_LENGTH_BYTES = 8
 """In front of each prepared body: the length of its JSON, little-endian."""

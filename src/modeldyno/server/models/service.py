@@ -30,8 +30,9 @@ from modeldyno.server.served import Surroundings
 from modeldyno.server.tally import Tally
 from modeldyno.server.visit import Visit
 from modeldyno.wire.v2_client import encode_infer_request
+from modeldyno.wire.v2_decoder import InferRequestDecoder
 from modeldyno.wire.v2_model_config import model_config
-from modeldyno.wire.v2_request import InferRequest, InferRequestDecoder
+from modeldyno.wire.v2_request import InferRequest
 from modeldyno.wire.v2_tensors import Buffer
 
 

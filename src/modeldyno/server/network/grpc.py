@@ -217,9 +217,9 @@ class GrpcConnection(asyncio.Protocol):
     def _infer(self, stream: int, headers: Headers, message: Buffer, now_ns: int) -> None:
         asked = self._requests.translate(message)
         exchange = InferExchange(
-            outlet=self,
-            stream=stream,
-            answers=self._answers,
+            self,
+            stream,
+            self._answers,
             identity=asked.id,
             is_raw=asked.is_raw,
             started_ns=now_ns,
@@ -237,7 +237,7 @@ class GrpcConnection(asyncio.Protocol):
         if method is None:
             raise CallError(GrpcStatus.UNIMPLEMENTED, f"the method {path.decode('latin-1')!r} is not offered")
         question = method.ask(bytes(unwrap(body, headers, self._settings.max_body_bytes)))
-        exchange = DocumentExchange(outlet=self, stream=stream, method=method, started_ns=now_ns)
+        exchange = DocumentExchange(self, stream, method, started_ns=now_ns)
         self._exchanges[stream] = exchange
         request = HttpRequest(question.method, question.target, _credentials(headers), question.body, keep_alive=True)
         self._router.handle(request, exchange)
@@ -288,9 +288,9 @@ class GrpcConnection(asyncio.Protocol):
             self._http.send(stream, wrap([stream_error(problem.message)]))
             return
         exchange = StreamedExchange(
-            outlet=self,
-            stream=stream,
-            answers=self._answers,
+            self,
+            stream,
+            self._answers,
             identity=asked.id,
             is_raw=asked.is_raw,
             started_ns=now_ns,

@@ -41,38 +41,64 @@ class GrpcOutlet(Protocol):
         ...
 
 
-class DocumentExchange(Exchange, kw_only=True):
-    """A call that is answered with a document of the HTTP form, which `method` translates."""
+class DocumentExchange(Exchange):
+    """A call that is answered with a document of the HTTP form, which `method` translates.
 
-    outlet: GrpcOutlet
-    stream: int
-    """Of the call."""
-    method: Method
+    Args:
+        calls: where the answer goes.
+        stream: of the call.
+        method: that is called.
+        started_ns: when the call's first byte came.
+    """
+
+    def __init__(self, calls: GrpcOutlet, stream: int, method: Method, *, started_ns: int) -> None:
+        super().__init__(calls, started_ns=started_ns)
+        self._calls = calls
+        self._stream = stream
+        self._method = method
 
     def respond(self, status: int, body: bytes, headers: bytes = b"") -> None:
         """See `Exchange`."""
         self.abandoned = None
         if self.visit is not None:
             self.visit.end(status)
-        message = self.method.answer(status, body)
+        message = self._method.answer(status, body)
         if message is None:
-            self.outlet.fail(self.stream, code_of(status), error_text(body), _retry_after_s(headers))
+            self._calls.fail(self._stream, code_of(status), error_text(body), _retry_after_s(headers))
         else:
-            self.outlet.answer(self.stream, [message], OK)
+            self._calls.answer(self._stream, [message], OK)
 
 
-class InferExchange(Exchange, kw_only=True):
-    """A `ModelInfer`."""
+class InferExchange(Exchange):
+    """A `ModelInfer`.
 
-    outlet: GrpcOutlet
-    stream: int
-    """Of the call."""
-    answers: AnswerTranslator
-    """Of this connection."""
-    identity: bytes
-    """Of the request, as the client wrote it."""
-    is_raw: bool
-    """Whether its tensors were raw, as those of the answer will be."""
+    Args:
+        calls: where the answer goes.
+        stream: of the call.
+        answers: of this connection.
+        identity: of the request, as the client wrote it.
+        is_raw: whether its tensors were raw, as those of the answer will be.
+        started_ns: when the call's first byte came.
+        with_timing: whether it is answered with its times.
+    """
+
+    def __init__(
+        self,
+        calls: GrpcOutlet,
+        stream: int,
+        answers: AnswerTranslator,
+        *,
+        identity: bytes,
+        is_raw: bool,
+        started_ns: int,
+        with_timing: bool = False,
+    ) -> None:
+        super().__init__(calls, started_ns=started_ns, with_timing=with_timing)
+        self._calls = calls
+        self._stream = stream
+        self._answers = answers
+        self._identity = identity
+        self._is_raw = is_raw
 
     def respond(self, status: int, body: bytes, headers: bytes = b"") -> None:
         """See `Exchange`; inference is answered by `reply`, so that this is an error."""
@@ -88,7 +114,7 @@ class InferExchange(Exchange, kw_only=True):
             return
         body, header_length = answer.body
         try:
-            parts = self.answers.translate(body, header_length, self.identity, is_raw=self.is_raw)
+            parts = self._answers.translate(body, header_length, self._identity, is_raw=self._is_raw)
         except Exception:  # noqa: BLE001 - it is logged; the call counts as answered, and its client would wait in vain
             _LOG.exception("an answer could not be put in a message")
             self._fail(Refusal(500, "a fault of the server; its log says more"))
@@ -96,24 +122,24 @@ class InferExchange(Exchange, kw_only=True):
             self._take(answer, parts)
 
     def _fail(self, refusal: Refusal) -> None:
-        self.outlet.fail(self.stream, code_of(refusal.status), refusal.message, refusal.retry_after_s)
+        self._calls.fail(self._stream, code_of(refusal.status), refusal.message, refusal.retry_after_s)
 
     def _take(self, answer: Answer, parts: list[Buffer]) -> None:
         trailers = OK
         if self.with_timing:
             line = format_server_timing(*msgspec.structs.astuple(answer.times))
             trailers = timed_trailers(line.partition(b": ")[2].rstrip())
-        self.outlet.answer(self.stream, parts, trailers)
+        self._calls.answer(self._stream, parts, trailers)
 
 
 class StreamedExchange(InferExchange):
     """One request of a `ModelStreamInfer`; its errors go with the stream, and do not end it."""
 
     def _take(self, answer: Answer, parts: list[Buffer]) -> None:  # noqa: ARG002 - times go at the end of a stream
-        self.outlet.answer_piece(self, self.stream, stream_answer(parts))
+        self._calls.answer_piece(self, self._stream, stream_answer(parts))
 
     def _fail(self, refusal: Refusal) -> None:
-        self.outlet.answer_piece(self, self.stream, [stream_error(refusal.message)])
+        self._calls.answer_piece(self, self._stream, [stream_error(refusal.message)])
 
 
 def _retry_after_s(headers: bytes) -> int | None:

@@ -10,7 +10,8 @@ from modeldyno.server.exchange import Exchange
 from modeldyno.server.network.listening import ConnectionListener
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.http1_head import CONTINUE, format_response
-from modeldyno.wire.http1_request import HttpRequest, RequestLimits, RequestReader
+from modeldyno.wire.http1_reader import RequestReader
+from modeldyno.wire.http1_request import HttpRequest, RequestLimits
 from modeldyno.wire.v2_documents import encode_error
 
 _LOG = logging.getLogger("modeldyno.server")

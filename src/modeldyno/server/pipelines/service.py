@@ -21,8 +21,9 @@ from modeldyno.server.served import Surroundings
 from modeldyno.server.tally import Tally
 from modeldyno.server.visit import Visit
 from modeldyno.wire.errors import WireError
+from modeldyno.wire.v2_decoder import InferRequestDecoder
 from modeldyno.wire.v2_model_config import pipeline_config
-from modeldyno.wire.v2_request import InferRequest, InferRequestDecoder
+from modeldyno.wire.v2_request import InferRequest
 from modeldyno.wire.v2_response import InferBody, InferResponseEncoder
 from modeldyno.wire.v2_tensors import Buffer
 
