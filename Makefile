@@ -10,6 +10,9 @@ PYTEST := $(BIN)/python -m pytest
 JOBS ?= 3
 BESIDE := -n $(JOBS) --dist loadfile --ignore=$(DRAWN_TESTS)
 DRAWN_BESIDE := -n $(JOBS) --dist worksteal $(DRAWN_TESTS)
+SERVER_TESTS := tests/server tests/wire tests/policies tests/hostile tests/clients
+# Before the installation in .venv, which is of the sources, for the tests and for all that they start.
+COMPILED := PYTHONPATH=$(CURDIR)/build/compiled
 FORMAT_TESTS := tests/formats tests/compression tests/runtimes
 
 help:  ## show this list
@@ -60,7 +63,19 @@ test: .venv/.dev  ## run the tests
 test-formats: .venv/.formats  ## run the tests of all model formats and of compression, with the large libraries
 	@$(PYTEST) $(BESIDE) -m "not real_time" $(FORMAT_TESTS)
 
-test-all: test test-formats  ## run these and those that take minutes or a download (an engine)
+wheel: .venv/.dev  ## build a wheel for this platform whose server is compiled to machine code (needs a C compiler)
+	@rm -rf dist
+	@# Not pip, which would compile twice: it asks for the metadata first.
+	@HATCH_BUILD_HOOK_ENABLE_CUSTOM=1 $(BIN)/python -m hatchling build -t wheel -d dist
+
+test-compiled: wheel  ## run the server's tests on what is compiled
+	@rm -rf build/compiled
+	@$(PIP) install --no-deps --target build/compiled dist/*.whl
+	@$(COMPILED) $(BIN)/python -c 'from modeldyno.machine.environment import is_compiled; assert is_compiled()'
+	@$(COMPILED) $(PYTEST) $(BESIDE) -m "not slow and not real_time" $(SERVER_TESTS)
+	@$(COMPILED) $(PYTEST) $(DRAWN_BESIDE) -m "not slow"
+
+test-all: test test-formats test-compiled  ## run these and those that take minutes or a download (an engine)
 	@$(PYTEST) $(BESIDE) -m "slow and not real_time" $(addprefix --ignore=,$(FORMAT_TESTS))
 	@$(PYTEST) $(DRAWN_BESIDE) -m "slow"
 
@@ -99,4 +114,4 @@ lock:  ## renew the lock files from pyproject.toml (needs uv)
 clean:  ## remove .venv, the demo and caches
 	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help install demo test test-formats test-all test-quiet check docs bench lock clean
+.PHONY: help install demo wheel test test-compiled test-formats test-all test-quiet check docs bench lock clean

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -12,8 +13,7 @@ from modeldyno.protocols import Tensors
 from modeldyno.records.server import ServerSettings
 from modeldyno.testing.running_server import HttpReply, RunningServer, infer_request, make_model
 from modeldyno.testing.sessions import sum_rows
-from modeldyno.wire.v2_decoder import InferRequestDecoder
-from modeldyno.wire.v2_response import InferResponseEncoder
+from modeldyno.wire.v2_tensors import LITTLE_ENDIAN
 
 
 class NativePanic(BaseException):
@@ -67,16 +67,31 @@ def test_whatever_a_session_raises_its_request_is_told_and_the_next_are_answered
 def test_memory_that_runs_out_on_the_way_is_told_and_the_next_are_answered(
     server: RunningServer, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    def find_none(*_: object) -> None:
-        raise MemoryError
-
-    owner = InferRequestDecoder if step == "decode" else InferResponseEncoder
-    with monkeypatch.context() as patch:
-        patch.setattr(owner, step, find_none)
-        reply = ask(server, 1)
+    question = infer_request([[1, 0, 0, 0]])
+    with monkeypatch.context() as patch, server.connect() as client:
+        if step == "decode":
+            patch.setitem(LITTLE_ENDIAN, "FP32", TooLarge())
+        else:
+            patch.setattr(msgspec.json, "encode", describe_no_tensor)
+        client.send(question)
+        reply = client.read()
     assert (503, "1") == (reply.status, reply.headers["retry-after"])
     assert "memory" in json.loads(reply.body)["error"]
     assert 200 == ask(server, 1).status
+
+
+class TooLarge:
+    """A type of numbers for which no memory is left."""
+
+    @property
+    def itemsize(self) -> int:
+        raise MemoryError
+
+
+def describe_no_tensor(said: object, encode: Callable[[object], bytes] = msgspec.json.encode) -> bytes:
+    if isinstance(said, dict) and "shape" in said:
+        raise MemoryError
+    return encode(said)
 
 
 def give(outputs: Callable[[Tensors], object]) -> Callable[[Tensors], dict[str, NDArray[np.generic]]]:

@@ -2,7 +2,9 @@
 
 import os
 import platform
+from importlib.machinery import ExtensionFileLoader
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -42,6 +44,7 @@ def capture_environment() -> Environment:
         python=platform.python_version(),
         libraries={name: found for name in _LIBRARIES if (found := installed_version(name)) is not None},
         load_average_1min=round(os.getloadavg()[0], 2),
+        is_compiled=is_compiled(),
     )
 
 
@@ -51,6 +54,12 @@ def installed_version(distribution: str) -> str | None:
         return version(distribution)
     except PackageNotFoundError:
         return None
+
+
+def is_compiled() -> bool:
+    """Whether this package came as a wheel whose serving path is machine code; see `hatch_build.py`."""
+    found = find_spec("modeldyno.server.routes")
+    return found is not None and isinstance(found.loader, ExtensionFileLoader)
 
 
 def _cpu_information() -> dict[str, str]:

@@ -28,3 +28,5 @@ class Environment(Record, frozen=True, kw_only=True):
     """Distribution name to version, of every library that can change a result."""
     load_average_1min: float
     """The neighbours: the run queue's length when this was captured."""
+    is_compiled: bool = False
+    """Whether the way of a request through `dyno serve` is machine code in this installation, or interpreted."""

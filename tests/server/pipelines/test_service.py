@@ -1,6 +1,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,8 +18,6 @@ from modeldyno.records.signature import Signature, TensorSpec
 from modeldyno.server.call import Answer, Refusal
 from modeldyno.testing.gated_pipeline import GatedMember, GatedPipeline, outputs_of
 from modeldyno.testing.gated_service import MS, Asked, gated_deployment
-from modeldyno.wire.v2_request import InferRequest
-from modeldyno.wire.v2_response import InferBody
 
 SIGNATURE = Signature(
     inputs=(TensorSpec(name="x", datatype="FP32", shape=("n", 2)),),
@@ -142,13 +141,13 @@ def test_what_is_done_before_the_models_and_behind_them_is_told_from_decoding_an
     before = Processing(inputs=(x,), operations=(Scale(tensor="x", add=(1,)),))
     behind = Processing(operations=(Scale(tensor="p", add=(1,)),))
     pipeline = gated(Sequence(steps=(before, *CHAIN.steps, behind)))
-    service, encode = pipeline.service, pipeline.service._encoder.encode
+    service, encode = pipeline.service, msgspec.json.encode
 
-    def encode_slowly(request: InferRequest, outputs: Tensors) -> InferBody:
+    def encode_slowly(described: object) -> bytes:  # what the answer says of its only tensor
         pipeline.clock.sleep_until_ns(pipeline.clock.now_ns() + 7 * MS)
-        return encode(request, outputs)
+        return encode(described)
 
-    monkeypatch.setattr(service._encoder, "encode", encode_slowly)
+    monkeypatch.setattr(msgspec.json, "encode", encode_slowly)
 
     def process(duration_ns: int) -> None:  # on a thread at first, and meanwhile time passes
         pipeline.loop.advance_ns(duration_ns)

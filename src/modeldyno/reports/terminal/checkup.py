@@ -56,6 +56,7 @@ def _machine(environment: Environment) -> list[str]:
         *entry("memory", memory if limit is None else f"{memory}, limited to {format_size(limit)}"),
         *entry("system", f"{environment.operating_system}, kernel {environment.kernel}, Python {environment.python}"),
         *entry("libraries", libraries),
+        *entry("server", "compiled to machine code" if environment.is_compiled else "interpreted"),
         *entry("load", f"{format_number(environment.load_average_1min, 2)} in the last minute"),
     ]
 

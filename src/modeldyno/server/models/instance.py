@@ -41,8 +41,8 @@ class Instance:
         self._plan = plan
         self._batches: SimpleQueue[list[Call] | None] = SimpleQueue()
         # A daemon: a model that never returns must not keep a drained server from ending.
-        self._own_thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._own_thread.start()
+        self._computer = threading.Thread(target=self._work, name=name, daemon=True)
+        self._computer.start()
 
     def compute(self, calls: list[Call]) -> Computed:
         """Merge the calls' inputs and run the session; an error of the model is a result like another."""
@@ -70,7 +70,7 @@ class Instance:
     def close(self, until_ns: int) -> None:
         """End the thread after the batch it computes; wait for it until then."""
         self._batches.put(None)
-        self._own_thread.join(max(0, until_ns - self._clock.now_ns()) / 1e9)
+        self._computer.join(max(0, until_ns - self._clock.now_ns()) / 1e9)
 
     def _work(self) -> None:
         while (calls := self._batches.get()) is not None:

@@ -77,7 +77,7 @@ class AuditLog:
         self._is_failing = False
         self._wakes = threading.Event()
         self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="audit", daemon=True)
+        self._writer = threading.Thread(target=self._work, name="audit", daemon=True)
         torn = ',"torn":true' if self._file.has_torn_line else ""
         self._drafts = [f'"event":"opened"{torn},"worker":{worker}' if worker else f'"event":"opened"{torn}']
         self.flush()
@@ -91,7 +91,7 @@ class AuditLog:
 
     def start(self) -> None:
         """Begin to write what `note` takes."""
-        self._thread.start()
+        self._writer.start()
 
     def note(self, key: str, right: Right, payload: bytes | bytearray, status: int, rows: int) -> None:
         """Take down a request that ended; never waits for a disk.
@@ -124,8 +124,8 @@ class AuditLog:
         """Write what waits and that the log ends here, as far as the disk takes it."""
         self._ends.set()
         self._wakes.set()
-        if self._thread.is_alive():
-            self._thread.join(_JOIN_S)
+        if self._writer.is_alive():
+            self._writer.join(_JOIN_S)
         self.flush()
         if not self._drafts and not self._waiting:
             self._drafts.append('"event":"closed"')
@@ -208,5 +208,5 @@ def _draft(said: str, payload: bytes | bytearray) -> str:
 def _said(key: str, right: Right, status: int, rows: int) -> str:
     """All fields but the digest, up to its quotation mark."""
     model = "" if right.model is None or right.model == ALL_MODELS else right.model[:_LONGEST_NAME]
-    asked = msgspec.json.encode({"key": key, "verb": right.verb, "model": model}).decode()[1:-1]
+    asked = msgspec.json.encode({"key": key, "verb": right.verb, "model": model}).decode().strip("{}")
     return f'"event":"request",{asked},"outcome":"{outcome_of(status)}","status":{status},"rows":{rows},"digest":"'

@@ -46,7 +46,7 @@ class Guard:
                     audit.note(gate.id_of(headers), right, payload, checked.status, 0)
                 return checked
             account = checked
-        return Visit(account, gate, audit, right, payload, "" if account is None else account.id)
+        return Visit(account, gate, audit, right, payload)
 
 
 class GuardedRouter:

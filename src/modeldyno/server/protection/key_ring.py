@@ -10,7 +10,7 @@ from modeldyno.errors import DynoError
 from modeldyno.policies.rate_limit import seconds_left_of_day
 from modeldyno.records.security import Key
 from modeldyno.server.protection.account import Account
-from modeldyno.server.protection.keys import MARK, KeyFile
+from modeldyno.server.protection.keys import MARK, FileVersion, KeyFile
 from modeldyno.server.protection.shared_limits import SharedBuckets
 from modeldyno.server.protection.token_bucket import OwnBucket, TokenBucket
 
@@ -42,24 +42,24 @@ class KeyRing:
         self._known: dict[bytes, Account] = {}
         """By the keys that were found right since the last `refresh`: no key is kept for longer after its last use."""
         self._stored_rows: dict[bytes, int] = {}
-        self._version: tuple[int, ...] = ()
+        self._version: FileVersion | None = None
         self._wall_offset_ms = 0
         self.stale_ns = 0
         """From when on the file could not be read for too long."""
         self._is_failing = False
         self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="key-ring", daemon=True)
+        self._watcher = threading.Thread(target=self._watch, name="key-ring", daemon=True)
         self.refresh()
 
     def start(self) -> None:
         """Begin to follow the file."""
-        self._thread.start()
+        self._watcher.start()
 
     def stop(self) -> None:
         """Store what was used, and close the file."""
         self._ends.set()
-        if self._thread.is_alive():
-            self._thread.join(10 * _INTERVAL_S)
+        if self._watcher.is_alive():
+            self._watcher.join(10 * _INTERVAL_S)
         self._try_refresh()
         self._file.close()
         if self._buckets is not None:
@@ -105,7 +105,7 @@ class KeyRing:
         self._wall_offset_ms = epoch_ms(self._clock.wall_time()) - now_ns // 1_000_000
         has_stored = self._store()
         version = self._file.version()
-        if version[1:3] != self._version[1:3] and self._version:
+        if self._version is not None and version.file != self._version.file:
             self._file.close()
             self._file = KeyFile(self._path, clock=self._clock)
             version = self._file.version()

@@ -39,6 +39,17 @@ class StoredKey(NamedTuple):
     digest: bytes
 
 
+class FileVersion(NamedTuple):
+    """Of a key file, as one connection sees it."""
+
+    written: int
+    """SQLite's `data_version`: another one after others wrote."""
+    file: tuple[int, int]
+    """Device and inode."""
+    day: int
+    """Since 1970-01-01, UTC: quotas begin anew."""
+
+
 class KeyFile:
     """Keys, and the rows answered to each today. Use it as a context, on one thread.
 
@@ -216,7 +227,7 @@ class KeyFile:
         except sqlite3.Error as problem:
             raise self._unwritable(problem) from problem
 
-    def version(self) -> tuple[int, ...]:
+    def version(self) -> FileVersion:
         """Another value after another process wrote, after midnight, and after the file was replaced.
 
         Raises:
@@ -227,7 +238,7 @@ class KeyFile:
             written = self._database.execute("PRAGMA data_version").fetchone()[0]
         except (OSError, sqlite3.Error) as problem:
             raise self._unreadable(problem) from problem
-        return written, found.st_dev, found.st_ino, self._today()
+        return FileVersion(written, (found.st_dev, found.st_ino), self._today())
 
     def _today(self) -> int:
         return day_of(epoch_ms(self._clock.wall_time()) // 1000)

@@ -1,4 +1,4 @@
-"""`modeldyno.wire.v2_request`: what is accepted, and that what is not is refused with its reason."""
+"""`modeldyno.wire.v2_decoder`: what is accepted, and that what is not is refused with its reason."""
 
 import json
 import struct
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from modeldyno.records.signature import Signature, TensorSpec
 from modeldyno.wire.errors import WireError
 from modeldyno.wire.v2_decoder import InferRequestDecoder
+from modeldyno.wire.v2_layout import Layout, LayoutReader
 from modeldyno.wire.v2_wishes import OutputWish
 
 SIGNATURE = Signature(
@@ -277,12 +278,24 @@ def test_an_id_of_control_characters_is_refused_behind_a_remembered_header_too()
         decoder.decode(*headed(b'"id":"a\nb",'))
 
 
-def test_requests_that_differ_in_their_id_only_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    decoder = InferRequestDecoder(ONE)
-    decoder.decode(*headed(b'"id":"0",'))
-    monkeypatch.delattr(decoder, "_read")
+@pytest.fixture
+def read_layouts(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The JSON that decoders had to read."""
+    seen, read = [], LayoutReader.read
 
-    assert ["1", "2"] == [decoder.decode(*headed(b'"id":"%d",' % number)).id for number in (1, 2)]
+    def note(reader: LayoutReader, header: bytes, arrays: int) -> Layout:
+        seen.append(header)
+        return read(reader, header, arrays)
+
+    monkeypatch.setattr(LayoutReader, "read", note)
+    return seen
+
+
+def test_requests_that_differ_in_their_id_only_are_read_once(read_layouts: list[bytes]) -> None:
+    decoder = InferRequestDecoder(ONE)
+
+    assert ["0", "1", "2"] == [decoder.decode(*headed(b'"id":"%d",' % number)).id for number in range(3)]
+    assert 1 == len(read_layouts)
 
 
 def test_priority_and_timeout_are_read_from_the_parameters() -> None:
@@ -301,13 +314,13 @@ def test_classes_may_be_asked_for_instead_of_values() -> None:
     assert (OutputWish("half", binary=False, classes=3),) == request.wishes
 
 
-def test_json_requests_that_differ_in_id_and_numbers_only_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_requests_that_differ_in_id_and_numbers_only_are_read_once(read_layouts: list[bytes]) -> None:
     decoder = InferRequestDecoder(SIGNATURE)
     decoder.decode(b'{"id": "a", ' + body(X, IDS)[1:])
-    monkeypatch.delattr(decoder, "_read")
 
     request = decoder.decode(b'{"id": "b", ' + body({**X, "data": [7, 8, 9]}, {**IDS, "data": [-5]})[1:])
 
     assert ("b", [[7, 8, 9]], [-5]) == (request.id, request.inputs["x"].tolist(), request.inputs["ids"].tolist())
     with pytest.raises(WireError, match="2 values"):
         decoder.decode(b'{"id": "c", ' + body({**X, "data": [7, 8]}, IDS)[1:])
+    assert 1 == len(read_layouts)
