@@ -92,7 +92,7 @@ check: .venv/.dev  ## lint, types, import contracts, generated documents
 docs: .venv/.dev  ## rewrite the generated reference pages
 	@$(BIN)/python docs/generate.py
 
-bench: .venv/.dev  ## compare with the peers, side by side (three quarters of an hour; peers get environments of their own)
+bench: .venv/.dev  ## compare with the peers, side by side (three quarters of an hour; ours, compiled, and the peers get environments of their own)
 	@$(BIN)/python benchmarks/serve_all.py
 	@$(BIN)/python benchmarks/load_closed_loop.py
 	@$(BIN)/python benchmarks/load_precision.py

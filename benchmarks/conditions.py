@@ -49,6 +49,7 @@ def heading(title: str, where: Mapping[str, Any], *sentences: str) -> list[str]:
         "",
         f"{where['date']}, {where['cpu']}, {where['cores']} cores, Python {where['python']}; {ours}.",
         f"Median [least, most] of {where['rounds']} rounds, in turns; load average {where['load_average']:.1f} before.",
+        *([f"modeldyno is {where['ours']}."] if where.get("ours") else []),
         *([f"Peers: {_versions(where['peers'])}."] if where.get("peers") else []),
         *sentences,
         "",

@@ -1,7 +1,7 @@
 """The command lines of the servers that are compared, each serving one model in an environment of its own.
 
-All compute with the same file in ONNX Runtime, one thread a session; access logs are off. Ours is `dyno serve` on a
-bundle: decoding, checks, queue, batching, metrics and accounting are what everybody gets.
+All compute with the same file in ONNX Runtime, one thread a session; access logs are off. Ours is `dyno serve` of the
+compiled wheel on a bundle: decoding, checks, queue, batching, metrics and accounting are what everybody gets.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from environments import peer_program
 from nets import Net
+from own_wheel import SOURCES, compiled_python
 from request_forms import Form, nested_json, oip_binary, oip_json, raw
 
 from modeldyno.deployment.bundle import write_bundle
@@ -58,16 +59,19 @@ def modeldyno(
     max_rows: int = 32,
     instances: int = 1,
     speaks_grpc: bool = False,
+    is_compiled: bool = True,
 ) -> ModelServer:
-    """`dyno serve` with these options."""
+    """`dyno serve` with these options, of the compiled wheel or of the sources."""
     batching = Batching(max_rows=max_rows)
     deployment = Deployment(artifact="original", runtime="onnxruntime", instances=instances, batching=batching)
 
     def command(net: Net, place: Place) -> Command:
         bundle = write_net_bundle(net, place.directory / "net.bundle", deployment)
         grpc = ["--grpc-port", str(place.grpc_port)] if speaks_grpc else []
-        words = [sys.executable, "-m", "modeldyno", "serve", str(bundle), "--port", str(place.port), *grpc, *options]
-        return Command([*words, "-q"])
+        python = compiled_python() if is_compiled else sys.executable
+        words = [python, "-m", "modeldyno", "serve", str(bundle), "--port", str(place.port), *grpc, *options, "-q"]
+        # The compiled server is to find no modules but its own.
+        return Command(words, {"PYTHONPATH": "" if is_compiled else str(SOURCES)})
 
     return ModelServer(name, command, form)
 

@@ -4,7 +4,8 @@
 
 The same model file, one worker process and one thread each, all of them up for the whole time on one core, loaded in
 turns by `dyno load` from the other. What is compared is requests per second of server CPU (user and system time of all
-its processes), so that a busy client or neighbour costs nobody anything. The peers get environments of their own.
+its processes), so that a busy client or neighbour costs nobody anything. Ours and the peers get environments of their
+own; beside ours, which is the compiled wheel, stands the same interpreted.
 """
 
 import tempfile
@@ -12,20 +13,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from conditions import against_bars, conditions, heading, keep, two_cores
+from conditions import against_bars, heading, keep, two_cores
 from environments import peer_versions
 from in_process import NAME as ALONE
 from in_process import computed
 from model_servers import ModelServer, bare, bentoml, fastapi, kserve, litserve, mlserver, modeldyno
 from nets import Net, digits_net
 from request_forms import oip_json
-from server_tables import OURS, asked, figure, load_table, times
+from server_tables import INTERPRETED, OURS, asked, figure, load_table, server_conditions, times
 from standing_servers import StandingServers, loaded
 from turns import Turn, missing_lines, stolen_lines, take_turns
 
 USERS = (8, 32)
 BINARY = (
     modeldyno(),
+    modeldyno(INTERPRETED, is_compiled=False),
     modeldyno("modeldyno, no batching", max_rows=1),
     bare(),
     fastapi("/raw"),
@@ -33,6 +35,7 @@ BINARY = (
 )
 JSON = (
     modeldyno(form=oip_json),
+    modeldyno(INTERPRETED, form=oip_json, is_compiled=False),
     fastapi("/json"),
     fastapi("/json-async", name="FastAPI, async"),
     mlserver(),
@@ -86,6 +89,7 @@ def to_markdown(found: list[dict[str, Any]], missing: dict[str, str], where: dic
         "with so many users in a closed loop on the other.",
         "Binary is the Open Inference Protocol's binary tensors, for FastAPI the bytes alone; MLServer, LitServe and "
         "BentoML take no binary tensors over HTTP.",
+        f"{INTERPRETED}, is the same sources as an editable installation has them, not compiled.",
         "The bare handler is a protocol class on uvloop and httptools around the model, which checks, batches, counts "
         "and limits nothing: what a request costs before there is a server.",
     )
@@ -105,7 +109,7 @@ def to_markdown(found: list[dict[str, Any]], missing: dict[str, str], where: dic
 def main() -> None:
     """Measure, print the table, and keep it."""
     options = asked(__doc__, rounds=5, seconds=1.0)
-    before = conditions(options.rounds)
+    before = server_conditions(options.rounds)
     with tempfile.TemporaryDirectory() as scratch:
         found, missing = run_rounds(options.rounds, options.seconds, Path(scratch))
     peers = ("fastapi", "uvicorn", "kserve", "mlserver", "litserve", "bentoml", "onnxruntime")

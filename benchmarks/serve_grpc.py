@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 import uvloop
 from closed_loop_grpc import run_closed_loop
-from conditions import against_bars, conditions, heading, keep, two_cores
+from conditions import against_bars, heading, keep, two_cores
 from environments import peer_versions
 from model_servers import PEERS, Command, ModelServer, Place, mlserver, modeldyno
 from nets import Net, digits_net
 from request_forms import oip_binary
 from running import Client, ClientError
-from server_tables import OURS, asked, load_table, times
+from server_tables import INTERPRETED, asked, load_table, server_conditions, times
 from standing_servers import READY_WITHIN_S, free_place, running_server
 from turns import Turn, missing_lines, stolen_lines, take_turns
 
@@ -46,7 +46,12 @@ def grpc_aio() -> ModelServer:
     return ModelServer("grpc.aio, bare", command, oip_binary)
 
 
-SERVERS = (modeldyno(speaks_grpc=True), mlserver(), grpc_aio())
+PEER_SERVERS = (mlserver(), grpc_aio())
+SERVERS = (
+    modeldyno(speaks_grpc=True),
+    modeldyno(INTERPRETED, speaks_grpc=True, is_compiled=False),
+    *PEER_SERVERS,
+)
 
 
 class Asker:
@@ -129,12 +134,12 @@ def to_markdown(found: list[dict[str, Any]], missing: dict[str, str], where: dic
         where,
         "One `ModelInfer` of 64 FP32, raw, with an id, on that many connections in a closed loop; digits.",
         "Ours and MLServer are whole servers; grpc.aio, bare, parses, computes and answers, and does nothing else.",
+        f"{INTERPRETED}, is the same sources as an editable installation has them, not compiled.",
     )
     lines += load_table(found, tasks)
     bars = [
         (f"times the calls per server CPU second of {server.name} ({task})", value, LEAST_TIMES, "at least")
-        for server in SERVERS
-        if server.name != OURS
+        for server in PEER_SERVERS
         for task in tasks
         for value in (times(found, server.name, task),)
     ]
@@ -144,7 +149,7 @@ def to_markdown(found: list[dict[str, Any]], missing: dict[str, str], where: dic
 def main() -> None:
     """Measure, print the table, and keep it."""
     options = asked(__doc__, rounds=5, seconds=1.5)
-    before = conditions(options.rounds)
+    before = server_conditions(options.rounds)
     os.sched_setaffinity(0, {two_cores()[1]})  # the client; `taskset` puts the servers elsewhere
     with tempfile.TemporaryDirectory() as scratch:
         found, missing = run_rounds(options.rounds, options.seconds, Path(scratch))

@@ -11,14 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from conditions import against_bars, conditions, heading, keep, median_of, spread, table, two_cores
+from conditions import against_bars, heading, keep, median_of, spread, table, two_cores
 from environments import peer_versions
 from in_process import NAME as ALONE
 from in_process import computed
 from model_servers import fastapi, litserve, mlserver, modeldyno
 from nets import image_net
 from request_forms import oip_json
-from server_tables import OURS, asked
+from server_tables import OURS, asked, server_conditions
 from standing_servers import StandingServers, loaded
 from turns import Turn, figures, missing_lines, stolen_lines, take_turns
 
@@ -81,7 +81,7 @@ def to_markdown(found: list[dict[str, Any]], missing: dict[str, str], where: dic
 def main() -> None:
     """Measure, print the table, and keep it."""
     options = asked(__doc__, rounds=3, seconds=2.0)
-    before = conditions(options.rounds)
+    before = server_conditions(options.rounds)
     with tempfile.TemporaryDirectory() as scratch:
         found, missing, size = run_rounds(options.rounds, options.seconds, Path(scratch))
     where = {**before, "peers": peer_versions("fastapi", "uvicorn", "mlserver", "litserve"), "request_bytes": size}

@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from conditions import against_bars, conditions, heading, keep, median_of, spread, table, two_cores
+from conditions import against_bars, heading, keep, median_of, spread, table, two_cores
 from environments import peer_versions
 from in_process import NAME as ALONE
 from in_process import computed
 from model_servers import ModelServer, fastapi, kserve, mlserver, modeldyno, mosec
 from nets import digits_net
-from server_tables import OURS, asked
+from server_tables import OURS, asked, server_conditions
 from standing_servers import StandingServers, loaded
 from turns import Turn, figures, missing_lines, ratios, stolen_lines, take_turns
 
@@ -82,7 +82,7 @@ def to_markdown(found: list[dict[str, Any]], missing: dict[str, str], where: dic
 def main() -> None:
     """Measure, print the table, and keep it."""
     options = asked(__doc__, rounds=5, seconds=1.5)
-    before = conditions(options.rounds)
+    before = server_conditions(options.rounds)
     with tempfile.TemporaryDirectory() as scratch:
         found, missing = run_rounds(options.rounds, options.seconds, Path(scratch))
     where = {**before, "peers": peer_versions("fastapi", "uvicorn", "mosec", "mlserver", "kserve")}

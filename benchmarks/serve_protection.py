@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from conditions import against_bars, conditions, heading, keep, two_cores
+from conditions import against_bars, heading, keep, two_cores
 from model_servers import ModelServer, modeldyno
 from nets import digits_net
-from server_tables import asked, load_table, times
+from server_tables import asked, load_table, server_conditions, times
 from standing_servers import StandingServers, loaded
 from turns import Turn, missing_lines, stolen_lines, take_turns
 
@@ -62,7 +62,7 @@ def to_markdown(found: list[dict[str, Any]], missing: dict[str, str], where: dic
 def main() -> None:
     """Measure, print the table, and keep it."""
     options = asked(__doc__, rounds=5, seconds=1.5)
-    where = conditions(options.rounds)
+    where = server_conditions(options.rounds)
     with tempfile.TemporaryDirectory() as scratch:
         found, missing = run_rounds(options.rounds, options.seconds, Path(scratch))
     keep("serve_protection", to_markdown(found, missing, where), {**where, "servers": found, "left_out": missing})

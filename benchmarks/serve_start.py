@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 import psutil
-from conditions import against_bars, conditions, heading, keep, median_of, spread, table
+from conditions import against_bars, heading, keep, median_of, spread, table
 from environments import peer_versions
 from model_servers import ModelServer, bentoml, fastapi, kserve, litserve, mlserver, modeldyno, mosec
 from nets import Net, digits_net
 from request_forms import find_fault
 from running import HERE, ClientError
-from server_tables import OURS, asked
+from server_tables import OURS, asked, server_conditions
 from standing_servers import free_place, running_server, wait_right
 from turns import Turn, figures, missing_lines, stolen_lines, take_turns
 
@@ -131,7 +131,7 @@ def to_markdown(found: list[dict[str, Any]], missing: dict[str, str], where: dic
 def main() -> None:
     """Measure, print the table, and keep it."""
     options = asked(__doc__, rounds=3)
-    before = conditions(options.rounds)
+    before = server_conditions(options.rounds)
     with tempfile.TemporaryDirectory() as scratch:
         found, missing = run_rounds(options.rounds, Path(scratch))
     peers = ("fastapi", "uvicorn", "mosec", "kserve", "mlserver", "litserve", "bentoml")

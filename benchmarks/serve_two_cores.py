@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from conditions import against_bars, conditions, heading, keep, median_of, spread, table, two_cores
+from conditions import against_bars, heading, keep, median_of, spread, table, two_cores
 from environments import peer_versions
 from in_process import computed
 from model_servers import ModelServer, fastapi, mlserver, modeldyno, mosec
 from nets import Net, convolution_net, encoder_net
 from request_forms import oip_binary
-from server_tables import asked
+from server_tables import asked, server_conditions
 from standing_servers import StandingServers, loaded
 from transfer import NAME as TRANSFER
 from transfer import transfer_cpu_us, with_transfer
@@ -101,7 +101,7 @@ def shares(found: list[dict[str, Any]], name: str, task: str) -> list[float]:
 def main() -> None:
     """Measure, print the table, and keep it."""
     options = asked(__doc__, rounds=3, seconds=2.5)
-    before = conditions(options.rounds)
+    before = server_conditions(options.rounds)
     with tempfile.TemporaryDirectory() as scratch:
         found, missing = run_rounds(options.rounds, options.seconds, Path(scratch))
     where = {**before, "peers": peer_versions("fastapi", "uvicorn", "mosec", "mlserver")}

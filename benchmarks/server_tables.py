@@ -4,10 +4,11 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from conditions import median_of, spread, table
+from conditions import conditions, median_of, spread, table
 from turns import figures, ratios
 
 OURS = "modeldyno"
+INTERPRETED = "modeldyno, interpreted"
 
 
 def asked(description: str | None, *, rounds: int, seconds: float | None = None) -> argparse.Namespace:
@@ -17,6 +18,12 @@ def asked(description: str | None, *, rounds: int, seconds: float | None = None)
     if seconds is not None:
         parser.add_argument("--seconds", type=float, default=seconds, help="of each load")
     return parser.parse_args()
+
+
+def server_conditions(rounds: int) -> dict[str, Any]:
+    """`conditions`, and what of ours serves."""
+    ours = "the wheel of this tree, compiled by mypyc, in an environment of its own"
+    return {**conditions(rounds), "ours": ours}
 
 
 _COLUMNS = {
