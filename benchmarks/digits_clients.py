@@ -10,18 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 from environments import NotInstallableError, need_library, peer_program, system_program
+from wrk_load import write_script
 
 from modeldyno.testing.null_server import SIGNATURE
 from modeldyno.wire.v2_client import encode_infer_request
 
 _PEERS = Path(__file__).parent / "peers"
 _PATH = "/v2/models/null/infer"
-_WRK_SCRIPT = """wrk.method = "POST"
-wrk.headers["Content-Type"] = "application/octet-stream"
-wrk.headers["Inference-Header-Content-Length"] = "{length}"
-local file = io.open("{body}", "rb")
-wrk.body = file:read("*a")
-"""
 OURS = "modeldyno"
 OURS_AWAKE = "modeldyno --awake"
 
@@ -185,7 +180,8 @@ def wrk(asked: Asked) -> Command:
         NotInstallableError: see `environments`.
     """
     script = asked.directory / "post.lua"
-    script.write_text(_WRK_SCRIPT.format(length=asked.header_length, body=asked.body_path))
+    headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": asked.header_length}
+    write_script(script, headers, Path(asked.body_path))
     length = f"-d{asked.seconds:.0f}s"
     return Command([system_program("wrk"), "-t1", f"-c{asked.users}", length, "-s", str(script), asked.url])
 
