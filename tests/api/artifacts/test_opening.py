@@ -6,10 +6,12 @@ import onnx
 import pytest
 from msgspec.structs import replace
 
-from modeldyno.api.artifacts.opening import artifact_of, is_intact, open_artifact
+from modeldyno.api.artifacts.opening import artifact_of, bundled_form, is_intact, open_artifact
 from modeldyno.errors import InputError, TrustError
 from modeldyno.models.examine import examine
+from modeldyno.models.scikit.estimator import save_skops
 from modeldyno.records.artifact import Artifact, ModelFormat, is_code
+from modeldyno.testing import models as samples
 from modeldyno.testing.models import write_dense_onnx
 
 
@@ -57,3 +59,10 @@ def test_what_is_code_is_what_is_not_opened_without_trust(
     code = replace(artifact, format=model_format, path=str(path), entry="make" if path.suffix == ".py" else "")
     with pytest.raises(TrustError if is_code(model_format, path) else InputError):
         open_artifact(code, trust=False)
+
+
+@pytest.mark.parametrize("name", ("ink.skops", "ink.SKOPS"))
+def test_what_is_no_pickle_goes_into_a_bundle_as_it_came(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    save_skops(samples.ink_regressor(), path)
+    assert str(path) == bundled_form(examine(path, trust=False), tmp_path / "made", trust=False).path

@@ -8,7 +8,7 @@ from modeldyno.models.keras.file import LIMITS as KERAS_LIMITS
 from modeldyno.models.keras.file import export_keras
 from modeldyno.models.scikit.estimator import load_scikit, save_skops
 from modeldyno.protocols import Session
-from modeldyno.records.artifact import Artifact, Model
+from modeldyno.records.artifact import Artifact, Model, is_pickle
 from modeldyno.records.deployment import RuntimeName, SessionSettings
 from modeldyno.records.files import digest_file, digest_files
 
@@ -89,7 +89,7 @@ def bundled_form(model: Model, folder: Path, *, trust: bool, budget_ns: int = _L
         timeout_ns = min(_LONGEST_NS, max(_SHORTEST_NS, budget_ns))
         limits = ChildLimits(timeout_ns=timeout_ns, memory_bytes=KERAS_LIMITS.memory_bytes)
         return export_keras(model, folder / f"{ORIGINAL}.xml", name=ORIGINAL, trust=trust, limits=limits)
-    if model.format != "sklearn" or source.suffix == ".skops":
+    if model.format != "sklearn" or not is_pickle(source):
         return artifact
     path = folder / f"{ORIGINAL}.skops"
     path.parent.mkdir(parents=True, exist_ok=True)
