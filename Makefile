@@ -111,7 +111,7 @@ lock:  ## renew the lock files from pyproject.toml (needs uv)
 	uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-emit-package torch \
 	  --quiet pyproject.toml --group formats -c locks/dev.lock -o locks/formats.lock
 
-clean:  ## remove .venv, the demo and caches
-	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache
+clean:  ## remove .venv, the demo, what was built and caches
+	rm -rf .venv demo dist build .mypy_cache .ruff_cache .pytest_cache
 
 .PHONY: help install demo wheel test test-compiled test-formats test-all test-quiet check docs bench lock clean

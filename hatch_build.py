@@ -44,7 +44,7 @@ class CompileHook(BuildHookInterface[BuilderConfig]):
         environment = {"MYPYC_DEBUG_LEVEL": "0", **os.environ}
         try:
             subprocess.run(command, cwd=package.parent, env=environment, stdout=sys.stderr, check=True)
-        except subprocess.CalledProcessError:
+        except BaseException:  # a keystroke as well
             shutil.rmtree(self._copy)
             raise
         made = [*package.parent.glob("*.so"), *package.rglob("*.so")]
