@@ -47,8 +47,11 @@ def test_the_commands_of_the_page_build_a_cascade_that_answers_as_the_evaluation
             assert run(["-m", "modeldyno", *arguments], tmp_path) in accepted, arguments
 
     rows = np.load(tmp_path / "digits" / "digits.npz")["X"]
+    # Both are asked alike, for all rows and for one: of a model with dynamic int8, which the search may choose, a row's
+    # answer depends on the rows beside it.
+    questions = [rows, *(rows[row : row + 1] for row in range(0, len(rows), 5))]
     session = subject_at(tmp_path / "digits" / "digits.cascade", trust=False, task=None).open()
-    expected = session.run({"input": rows})
+    expected = [session.run({"input": question}) for question in questions]
     session.close()
     place = str(tmp_path / serving[1])
     with (
@@ -57,20 +60,18 @@ def test_the_commands_of_the_page_build_a_cascade_that_answers_as_the_evaluation
         ) as one,
         tritonclient.http.InferenceServerClient(json.loads(one.first_line)["url"].removeprefix("http://")) as client,
     ):
-        for start, stop in [(0, len(rows)), *((row, row + 1) for row in range(0, len(rows), 5))]:
-            tensor = tritonclient.http.InferInput("input", [stop - start, 64], "FP32")
-            tensor.set_data_from_numpy(rows[start:stop])
+        for question, outputs in zip(questions, expected, strict=True):
+            tensor = tritonclient.http.InferInput("input", list(question.shape), "FP32")
+            tensor.set_data_from_numpy(question)
             answer = client.infer("digits", [tensor])
             for name in ("label", "cascade_stage"):
-                np.testing.assert_array_equal(expected[name][start:stop], answer.as_numpy(name))
+                np.testing.assert_array_equal(outputs[name], answer.as_numpy(name))
 
-    words = subject_at(tmp_path / "digits" / "words.pipeline", trust=False, task=None).open()
-    made = words.run({"pixels": (rows[:20] * 16).astype(np.uint8)})
-    words.close()
-    assert [word.decode() for word in made["word"]] == [
-        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")[label]
-        for label in expected["label"][:20]
-    ]
+    pipeline = subject_at(tmp_path / "digits" / "words.pipeline", trust=False, task=None).open()
+    made = pipeline.run({"pixels": (rows * 16).astype(np.uint8)})
+    pipeline.close()
+    words = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    assert [word.decode() for word in made["word"]] == [words[label] for label in expected[0]["label"]]
 
 
 def run(arguments: list[str], folder: Path) -> int:

@@ -34,9 +34,8 @@ def wall_time_of(epoch_ms: int) -> str:
 class SystemClock:
     """The clock of this machine."""
 
-    def now_ns(self) -> int:
-        """See `Clock`."""
-        return time.monotonic_ns()
+    now_ns = staticmethod(time.monotonic_ns)
+    """See `Clock`; a method around it would take twice the time, and a request asks several times."""
 
     def wall_time(self) -> str:
         """See `Clock`."""

@@ -19,9 +19,9 @@ def test_every_time_is_told_in_ms_to_the_ns(
     preprocess: int, queue: int, inference: int, postprocess: int, batch: int, padding: int
 ) -> None:
     times = (preprocess, queue, inference, postprocess, batch, padding)
-    assert slowly(*times) == format_server_timing(*times)
+    assert slowly(*times) == format_server_timing(times)
 
 
 @given(*[st.integers(0, 249_999)] * 4, st.integers(0, 1000))
 def test_short_times_are_told_alike(a: int, b: int, c: int, d: int, padding: int) -> None:
-    assert slowly(a, b, c, d, 0, padding) == format_server_timing(a, b, c, d, 0, padding)
+    assert slowly(a, b, c, d, 0, padding) == format_server_timing((a, b, c, d, 0, padding))

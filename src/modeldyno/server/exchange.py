@@ -1,15 +1,15 @@
 """One HTTP request and the answer it gets."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
-import msgspec
+from msgspec.structs import astuple
 
 from modeldyno.server.call import Answer, Refusal
 from modeldyno.server.protection.audit import CANCELLED
 from modeldyno.server.visit import Visit
 from modeldyno.wire.content_coding import choose_coding, compress
-from modeldyno.wire.http1_head import format_response, format_server_timing, format_tensors
+from modeldyno.wire.http1_head import Times, format_response, format_server_timing, format_tensors
 from modeldyno.wire.http1_request import HttpRequest
 from modeldyno.wire.v2_documents import encode_error
 
@@ -105,7 +105,7 @@ class Exchange:
             self.visit.end(200)
         headers = self._connection_line()
         if self.with_timing:
-            headers += format_server_timing(*msgspec.structs.astuple(answer.times))
+            headers += format_server_timing(cast("Times", astuple(answer.times)))
         body, header_length = answer.body
         accepted = self.accepted
         if accepted is not None and len(body) >= _WORTH_COMPRESSING_BYTES:

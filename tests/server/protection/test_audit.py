@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from modeldyno.api.auditing import verify_audit
 from modeldyno.errors import InputError, OutputError, UsageError
-from modeldyno.server.protection import audit, audit_snapshot
-from modeldyno.server.protection.audit import AuditLog, OnFailure, outcome_of
+from modeldyno.server.protection import audit_snapshot
+from modeldyno.server.protection.audit import MOST_WAITING, MOST_WAITING_BYTES, AuditLog, OnFailure, outcome_of
 from modeldyno.server.protection.audit_chain import check_chain
 from modeldyno.server.protection.audit_names import audit_path, by_writer, files_of
 from modeldyno.server.protection.audit_snapshot import snapshot_of
@@ -30,10 +30,24 @@ ROW: Request = ("kd4x2qpa", Right("infer", "digits"), b"my private row", 200, 3)
 
 @contextlib.contextmanager
 def logging_to(
-    path: Path, *, on_failure: OnFailure = "refuse", rotate_bytes: int = 10**6, worker: int = 0
+    path: Path,
+    *,
+    on_failure: OnFailure = "refuse",
+    rotate_bytes: int = 10**6,
+    worker: int = 0,
+    most_waiting: int = MOST_WAITING,
+    most_waiting_bytes: int = MOST_WAITING_BYTES,
 ) -> Iterator[AuditLog]:
     """A log without its thread: `flush` is called by hand."""
-    log = AuditLog(path, on_failure=on_failure, clock=ManualClock(), rotate_bytes=rotate_bytes, worker=worker)
+    log = AuditLog(
+        path,
+        on_failure=on_failure,
+        clock=ManualClock(),
+        rotate_bytes=rotate_bytes,
+        worker=worker,
+        most_waiting=most_waiting,
+        most_waiting_bytes=most_waiting_bytes,
+    )
     try:
         yield log
     finally:
@@ -431,20 +445,16 @@ def test_what_a_full_disk_kept_out_is_written_when_there_is_space_and_refusals_a
     assert (None, 20, 2, 0, True) == (report.broken, report.requests, report.lost, report.torn, report.is_closed)
 
 
-def test_what_waits_is_bounded_and_what_is_lost_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit, "MOST_WAITING", 100)
-    with logging_to(tmp_path / "audit.jsonl", on_failure="continue") as log:
+def test_what_waits_is_bounded_and_what_is_lost_is_told(tmp_path: Path) -> None:
+    with logging_to(tmp_path / "audit.jsonl", on_failure="continue", most_waiting=100) as log:
         for _ in range(150):
             log.note(*ROW)
     report = verify_audit([tmp_path / "audit.jsonl"])
     assert (100, 50, None) == (report.requests, report.lost, report.broken)
 
 
-def test_with_refuse_a_log_that_cannot_keep_up_refuses_rather_than_lose(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(audit, "MOST_WAITING", 10)
-    with logging_to(tmp_path / "audit.jsonl") as log:
+def test_with_refuse_a_log_that_cannot_keep_up_refuses_rather_than_lose(tmp_path: Path) -> None:
+    with logging_to(tmp_path / "audit.jsonl", most_waiting=10) as log:
         for _ in range(10):
             assert not log.refuses()
             log.note(*ROW)
@@ -453,16 +463,15 @@ def test_with_refuse_a_log_that_cannot_keep_up_refuses_rather_than_lose(
         assert not log.refuses()
 
 
-def test_large_bodies_are_not_kept_for_a_slow_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit, "MOST_WAITING_BYTES", 5000)
+def test_large_bodies_are_not_kept_for_a_slow_disk(tmp_path: Path) -> None:
     large: Request = ("", Right("infer", "digits"), b"x" * 4000, 200, 1)
-    with logging_to(tmp_path / "audit.jsonl") as log:
+    with logging_to(tmp_path / "audit.jsonl", most_waiting_bytes=5000) as log:
         for _ in range(3):
             log.note(*large)
-        assert [4000, 0, 0] == [0 if isinstance(one, str) else len(one.payload) for one in log._waiting]
+        assert [4000, 0, 0] == [len(payload) for _, payload in log._waiting]
         log.flush()
         log.note(*large)
-        assert [False] == [isinstance(one, str) for one in log._waiting]
+        assert [4000] == [len(payload) for _, payload in log._waiting]
     lines = [line for line in lines_of(tmp_path / "audit.jsonl") if line["event"] == "request"]
     assert [f"sha256:{hashlib.sha256(b'x' * 4000).hexdigest()}"] * 4 == [line["digest"] for line in lines]
 

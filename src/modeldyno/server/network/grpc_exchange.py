@@ -1,15 +1,15 @@
 """One gRPC call, or one request of a stream of them, as the exchange that the router answers."""
 
 import logging
-from typing import Protocol
+from typing import Protocol, cast
 
-import msgspec
+from msgspec.structs import astuple
 
 from modeldyno.records.grpc_status import GrpcStatus
 from modeldyno.server.call import Answer, Refusal
 from modeldyno.server.exchange import Exchange
 from modeldyno.wire.grpc_answer import OK, code_of, timed_trailers
-from modeldyno.wire.http1_head import format_server_timing
+from modeldyno.wire.http1_head import Times, format_server_timing
 from modeldyno.wire.v2_grpc_infer import AnswerTranslator, stream_answer, stream_error
 from modeldyno.wire.v2_grpc_methods import Method, error_text
 from modeldyno.wire.v2_tensors import Buffer
@@ -127,7 +127,7 @@ class InferExchange(Exchange):
     def _take(self, answer: Answer, parts: list[Buffer]) -> None:
         trailers = OK
         if self.with_timing:
-            line = format_server_timing(*msgspec.structs.astuple(answer.times))
+            line = format_server_timing(cast("Times", astuple(answer.times)))
             trailers = timed_trailers(line.partition(b": ")[2].rstrip())
         self._calls.answer(self._stream, parts, trailers)
 

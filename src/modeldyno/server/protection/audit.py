@@ -6,7 +6,7 @@ from collections import deque
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Final, Literal
 
 import msgspec
 
@@ -21,27 +21,17 @@ OnFailure = Literal["refuse", "continue"]
 ROTATE_BYTES = 100 * 10**6
 CANCELLED = 499
 """The status of a request whose client went away; nginx's number, for HTTP has none."""
-MOST_WAITING = 20_000
-MOST_WAITING_BYTES = 256 * 10**6
-"""Requests, and bytes of bodies whose digests are still to be made, that may wait for the disk."""
-_AT_ONCE_BYTES = 2048
-"""Of a smaller body the digest is made on the loop: `hashlib` would keep the interpreter's lock on the thread too, and
-the loop would have to fight for it. Of larger ones it is made without the lock."""
-_GATHER_S = 0.05
+# Final, or compiled code looks each of them up by its name every time.
+MOST_WAITING: Final = 20_000
+MOST_WAITING_BYTES: Final = 256 * 10**6
+_GATHER_S: Final = 0.05
 """A thread that wakes for each request costs the loop more than all its lines."""
-_LINES_AT_ONCE = 128
+_LINES_AT_ONCE: Final = 128
 """Some 100 µs of work: the interpreter's lock is let go with each write, and requests wait for as long."""
-_RETRY_S = 1.0
-_JOIN_S = 10.0
-_LONGEST_NAME = 256
+_RETRY_S: Final = 1.0
+_JOIN_S: Final = 10.0
+_LONGEST_NAME: Final = 256
 """Characters of a model's name in a line: clients choose the names they ask for."""
-
-
-class _Unhashed(NamedTuple):
-    """A request the digest of whose body is still to be made."""
-
-    said: str
-    payload: bytes | bytearray
 
 
 class AuditLog:
@@ -53,6 +43,8 @@ class AuditLog:
         clock: for the moments in the lines.
         rotate_bytes: size of a file that ends it.
         worker: number of this process among those of its server.
+        most_waiting: requests that may wait for the disk.
+        most_waiting_bytes: of their bodies; the digests of others are made at once.
 
     Raises:
         OutputError, UsageError, InputError: see `AuditFile`.
@@ -66,15 +58,25 @@ class AuditLog:
         clock: Clock,
         rotate_bytes: int = ROTATE_BYTES,
         worker: int = 0,
+        most_waiting: int = MOST_WAITING,
+        most_waiting_bytes: int = MOST_WAITING_BYTES,
     ) -> None:
         self._path = path = audit_path(path, worker)
         self._clock = clock
         self._on_failure = on_failure
         self._file = AuditFile(path, rotate_bytes=rotate_bytes)
-        self._waiting: deque[str | _Unhashed] = deque()
-        self._taken_bytes = self._written_bytes = 0
+        self._most_waiting = most_waiting
+        self._most_waiting_bytes = most_waiting_bytes
+        self._waiting: deque[tuple[str, bytes | bytearray]] = deque()
+        """What is said of each request, and its body, of which the thread makes the digest. On the loop that would take
+        longer: with all that a request needs besides, it does not fit into the caches next to the processor."""
+        self._taken_bytes = self._gathered_bytes = 0
+        """Of bodies, on the loop and by the thread."""
         self._lost = self._admitted_lost = 0
         self._is_failing = False
+        self._right: Right | None = None
+        self._key, self._status, self._rows, self._said = "", 0, 0, ""
+        """What was last asked, answered and said: the next request mostly is alike."""
         self._wakes = threading.Event()
         self._ends = threading.Event()
         self._writer = threading.Thread(target=self._work, name="audit", daemon=True)
@@ -84,7 +86,8 @@ class AuditLog:
 
     def refuses(self) -> bool:
         """Whether a request is to be refused now, because there might be no line of it; it is then counted as lost."""
-        if (len(self._waiting) < MOST_WAITING and not self._is_failing) or self._on_failure == "continue":
+        has_room = len(self._waiting) < self._most_waiting
+        if (has_room and not self._is_failing) or self._on_failure == "continue":
             return False
         self._lost += 1
         return True
@@ -105,17 +108,18 @@ class AuditLog:
             status: of the answer.
             rows: of the request.
         """
-        waiting = self._waiting
-        if len(waiting) >= MOST_WAITING:
+        waiting, size = self._waiting, len(payload)
+        if len(waiting) >= self._most_waiting:
             self._lost += 1
             return
-        said, size = _said(key, right, status, rows), len(payload)
-        if size < _AT_ONCE_BYTES or self._taken_bytes - self._written_bytes + size > MOST_WAITING_BYTES:
-            # Not `_draft`: a call of it would cost a tenth of all this.
-            waiting.append(f'{said}sha256:{sha256(payload).hexdigest()}"' if payload else f'{said}"')
+        if right is not self._right or key != self._key or status != self._status or rows != self._rows:
+            self._right, self._key, self._status, self._rows = right, key, status, rows
+            self._said = _said(key, right, status, rows)
+        if self._taken_bytes - self._gathered_bytes + size > self._most_waiting_bytes:
+            waiting.append((f"{self._said}sha256:{sha256(payload).hexdigest()}", b""))
         else:
             self._taken_bytes += size
-            waiting.append(_Unhashed(said, payload))
+            waiting.append((self._said, payload))
         # Behind another the thread finds it without being woken: it goes on until nothing waits.
         if len(waiting) == 1:
             self._wakes.set()
@@ -167,11 +171,9 @@ class AuditLog:
 
     def _gather(self) -> None:
         while self._waiting and len(self._drafts) < _LINES_AT_ONCE:
-            taken = self._waiting.popleft()
-            if isinstance(taken, _Unhashed):
-                self._written_bytes += len(taken.payload)
-                taken = _draft(taken.said, taken.payload)
-            self._drafts.append(taken)
+            said, payload = self._waiting.popleft()
+            self._gathered_bytes += len(payload)
+            self._drafts.append(f'{said}sha256:{sha256(payload).hexdigest()}"' if payload else f'{said}"')
         lost = self._lost - self._admitted_lost
         if lost and not self._waiting and not self._is_failing:
             self._admitted_lost += lost
@@ -199,14 +201,12 @@ def outcome_of(status: int) -> AuditOutcome:
     return "refused" if status < 500 or status == 503 else "failed"
 
 
-def _draft(said: str, payload: bytes | bytearray) -> str:
-    """A line's own fields. Written out, because encoding a record takes three times as long as all else here."""
-    return f'{said}sha256:{sha256(payload).hexdigest()}"' if payload else f'{said}"'
-
-
 @lru_cache(maxsize=4096)
 def _said(key: str, right: Right, status: int, rows: int) -> str:
-    """All fields but the digest, up to its quotation mark."""
+    """All fields of a line but the digest, up to its quotation mark.
+
+    They are joined by hand, because encoding a record for each request takes three times as long as all else here.
+    """
     model = "" if right.model is None or right.model == ALL_MODELS else right.model[:_LONGEST_NAME]
     asked = msgspec.json.encode({"key": key, "verb": right.verb, "model": model}).decode().strip("{}")
     return f'"event":"request",{asked},"outcome":"{outcome_of(status)}","status":{status},"rows":{rows},"digest":"'

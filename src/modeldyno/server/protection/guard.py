@@ -41,7 +41,7 @@ class Guard:
         account: Account | None = None
         if gate is not None:
             checked = gate.check(headers, right)
-            if isinstance(checked, Refusal):
+            if not isinstance(checked, Account):
                 if audit is not None:
                     audit.note(gate.id_of(headers), right, payload, checked.status, 0)
                 return checked
