@@ -32,6 +32,13 @@ class Answers(NamedTuple):
         scores = None if self.scores is None else self.scores._replace(values=self.scores.values[rows])
         return self._replace(values=self.values[rows], scores=scores)
 
+    def followed_by(self, others: "Answers") -> "Answers":
+        """These, which are of the first rows, and of those behind them the others."""
+        known, scores = len(self.values), self.scores
+        if scores is not None and others.scores is not None:
+            scores = scores._replace(values=np.concatenate([scores.values, others.scores.values[known:]]))
+        return self._replace(values=np.concatenate([self.values, others.values[known:]]), scores=scores)
+
 
 class Rows(NamedTuple):
     """What answers are held against."""

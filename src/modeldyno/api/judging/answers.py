@@ -37,11 +37,28 @@ def answer_all(
 
 
 def answer_rows(
-    session: Session, dataset: Dataset, *, task: Task, classes: tuple[int | str, ...], progress: Progress
+    session: Session,
+    dataset: Dataset,
+    *,
+    task: Task,
+    classes: tuple[int | str, ...],
+    progress: Progress,
+    rows: int | None = None,
+    at_once: int = CHUNK_ROWS,
 ) -> Answers:
-    """As `answer_all`, and of a classifier also the score of each class, as far as it gives one."""
+    """As `answer_all`, and of a classifier also the score of each class, as far as it gives one.
+
+    Args:
+        session: of the model.
+        dataset: whose rows are answered.
+        task: of the model.
+        classes: its labels, in the order of the scores.
+        progress: told how far it is.
+        rows: the first so many; None: all.
+        at_once: rows of a call.
+    """
     values, scores, name, why = [], [], "", NO_SCORES if task == "classification" else "scores are of classifiers"
-    for outputs in _outputs_of(session, dataset, dataset.rows, progress):
+    for outputs in _outputs_of(session, dataset, dataset.rows if rows is None else rows, progress, at_once):
         values.append(answers_from(outputs, session.signature, task, classes))
         if task != "classification":
             continue
@@ -58,8 +75,10 @@ def answer_rows(
     return Answers(np.concatenate(values), None, why)
 
 
-def _outputs_of(session: Session, dataset: Dataset, rows: int, progress: Progress) -> Iterator[Outputs]:
-    chunk = CHUNK_ROWS if session.signature.has_batch_dimension else 1
+def _outputs_of(
+    session: Session, dataset: Dataset, rows: int, progress: Progress, at_once: int = CHUNK_ROWS
+) -> Iterator[Outputs]:
+    chunk = at_once if session.signature.has_batch_dimension else 1
     progress.start("answering the rows", total=rows)
     for start in range(0, rows, chunk):
         stop = min(start + chunk, rows)
