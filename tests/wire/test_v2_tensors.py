@@ -22,6 +22,13 @@ def test_what_is_no_bf16_is_never_sent_as_if_it_were(array: NDArray[np.generic])
         encode_binary(array, "BF16")
 
 
+@pytest.mark.parametrize("kind", (bytes, bytearray, memoryview))
+def test_nobody_can_write_into_a_request_by_way_of_its_tensors(kind: type[bytes | bytearray | memoryview]) -> None:
+    found = decode_binary("FP32", [2], kind(bytearray(8)), 0, 8)
+    with pytest.raises(ValueError, match="read-only"):
+        found[0] = 1.0
+
+
 def test_bf16_need_not_lie_at_a_multiple_of_its_size() -> None:
     found = decode_binary("BF16", [1, 2], b"{" + ONES.tobytes(), 1, 4)
     assert BF16 == found.dtype

@@ -50,6 +50,8 @@ def decode_binary(datatype: str, shape: Sequence[int], buffer: Buffer, start: in
         truths: NDArray[np.generic] = (np.frombuffer(buffer, np.uint8, count, start) != 0).reshape(shape)
         return truths
     array: NDArray[np.generic] = np.ndarray(shape, dtype, buffer, start)
+    if not isinstance(buffer, bytes):
+        array.flags.writeable = False  # as of bytes: the audit log keeps a digest of what was sent
     return array if array.flags.aligned else array.copy()
 
 
